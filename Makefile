@@ -1,0 +1,38 @@
+# The goals of the project; `make help` lists them. Everything happens in .venv, made from the pinned requirements.txt.
+SHELL := /bin/bash
+PYTHON ?= python3
+export DVC_NO_ANALYTICS := 1
+IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv"
+
+.PHONY: help demo test lint types lock clean
+.DEFAULT_GOAL := help
+
+help:  ## List the goals
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+demo: .venv/installed  ## Compose songs, train, separate, score, report: dvc repro, at most 8 minutes on 2 cores
+	$(IN_VENV) dvc repro
+	@cat metrics/separation.json
+	@echo "Report: reports/report.md"
+
+test: .venv/installed  ## Run the tests, at most 6 minutes on 2 cores
+	$(IN_VENV) python -m pytest -q -n 2 --dist loadfile
+
+lint: .venv/installed  ## Check the style
+	$(IN_VENV) ruff check .
+	$(IN_VENV) ruff format --check .
+
+types: .venv/installed  ## Check the types
+	$(IN_VENV) mypy
+
+lock: .venv/installed  ## Pin everything below the dependencies of pyproject.toml anew
+	$(IN_VENV) python -m pip install --quiet uv==0.13.8
+	$(IN_VENV) uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.txt
+
+clean:  ## Remove the environment and what a run leaves behind; dvc.lock and the reports stay
+	rm -rf .venv .scratch data models out

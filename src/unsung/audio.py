@@ -1,0 +1,223 @@
+"""Audio files <-> float32 samples of shape (frame, channel), in blocks, so that a long song needs no more memory.
+
+soundfile opens wav, flac, ogg, opus and mp3; what it cannot open (m4a, aac, webm) goes through PyAV. What is written is
+FLAC, whose numbers are held as integers of 24 bits here: sums of them are exact.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+import soxr
+from jaxtyping import Float, Int
+
+from unsung.errors import UserError
+from unsung.files import atomically
+
+Samples = Float[np.ndarray, "_frame _channel"]  # no size is the same in two blocks
+Grid = Int[np.ndarray, "_frame _channel"]  # samples as integers, FULL_SCALE being 1.0
+
+EXTENSIONS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".webm", ".mp4"}
+FULL_SCALE = 2**23  # 24 bit
+BLOCK = 2**16  # frames read at once
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Sample rate, channels and length of a file."""
+
+    sample_rate: int  # Hz
+    channels: int
+    frames: int
+
+
+def facts(path: Path) -> Facts:
+    """The facts of a file; what PyAV opens is decoded to its end to count its frames.
+
+    Raises:
+        UserError: the file is missing or is not audio.
+    """
+    try:
+        info = soundfile.info(str(path))
+        return Facts(info.samplerate, info.channels, info.frames)
+    except soundfile.LibsndfileError:
+        with _open_av(path) as container:
+            stream = container.streams.audio[0]
+            sample_rate, channels = stream.rate, stream.channels
+        return Facts(sample_rate, channels, sum(len(block) for block in _decode_av(path)))
+
+
+def blocks(path: Path, sample_rate: int | None = None, channels: int | None = None) -> Iterator[Samples]:
+    """The samples of a file from its beginning to its end, at its own or another sample rate and channel count.
+
+    Raises:
+        UserError: the file is missing, is not audio, ends in the middle, or holds NaN or infinite samples.
+    """
+    own = facts(path)
+    found: Iterator[Samples] = (_checked(block, path, own.sample_rate) for block in _decode(path))
+    if channels is not None:
+        found = (to_channels(block, channels, path) for block in found)
+    if sample_rate is not None:
+        found = resampled(found, own.sample_rate, sample_rate)
+    return found
+
+
+def read(path: Path, sample_rate: int | None = None, channels: int | None = None) -> Samples:
+    """All samples of a file; see `blocks`."""
+    found = list(blocks(path, sample_rate, channels))
+    return np.concatenate(found) if found else np.zeros((0, channels or facts(path).channels), np.float32)
+
+
+def resampled(found: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
+    """Resample a stream of blocks from `source` to `target` Hz with soxr's best quality but one (HQ)."""
+    if source == target:
+        yield from found
+        return
+    stream: soxr.ResampleStream | None = None
+    channels = 1
+    for block in found:
+        if stream is None:
+            channels = block.shape[1]
+            stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
+        yield stream.resample_chunk(np.ascontiguousarray(block)).reshape(-1, channels)
+    if stream is not None:
+        yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True).reshape(-1, channels)
+
+
+def fitted(found: Iterable[Samples], length: int, channels: int) -> Iterator[Samples]:
+    """A stream of blocks cut to `length` frames, or filled up with zeros."""
+    left = length
+    for block in found:
+        yield block[:left]
+        left -= min(left, len(block))
+    while left:
+        yield np.zeros((min(left, BLOCK), channels), np.float32)
+        left -= min(left, BLOCK)
+
+
+def rebatched(found: Iterable[Samples], size: int = BLOCK) -> Iterator[Samples]:
+    """The same samples in blocks of `size` frames, the last one shorter."""
+    waiting: list[Samples] = []
+    for block in found:
+        waiting.append(block)
+        while sum(map(len, waiting)) >= size:
+            joined = np.concatenate(waiting)
+            yield joined[:size]
+            waiting = [joined[size:]]
+    if waiting and (last := np.concatenate(waiting)).size:
+        yield last
+
+
+def to_channels(block: Samples, channels: int, where: Path) -> Samples:
+    """Mix down to one channel, or give one channel to all.
+
+    Raises:
+        UserError: neither is possible, as with five channels for two.
+    """
+    if block.shape[1] == channels:
+        return block
+    if channels == 1:
+        return block.mean(axis=1, keepdims=True)
+    if block.shape[1] == 1:
+        return np.repeat(block, channels, axis=1)
+    raise UserError(f"{where} has {block.shape[1]} channels, {channels} are needed; mix it down first")
+
+
+def to_grid(samples: Samples, bits: int = 24) -> Grid:
+    """The nearest integers of 24 bits, or of fewer in steps that fit; beyond full scale they go on, nothing is clipped here."""
+    step = 2 ** (24 - bits)
+    return np.rint(samples.astype(np.float64) * (FULL_SCALE / step)).astype(np.int32) * step
+
+
+def from_grid(grid: Grid) -> Samples:
+    """The inverse of `to_grid`, exact within full scale."""
+    return (grid / FULL_SCALE).astype(np.float32)
+
+
+def write(path: Path, found: Iterable[Grid], sample_rate: int, channels: int, bits: int = 24) -> None:
+    """Write blocks of integers as FLAC of 24 or 16 bits, whole or not at all.
+
+    Raises:
+        ValueError: a sample lies beyond full scale.
+    """
+    with atomically(path) as partial, writer(partial, sample_rate, channels, bits=bits) as file:
+        for block in found:
+            write_block(file, block)
+
+
+def comment(path: Path) -> str:
+    """The comment in a file that `write` made; nothing for any other file, or none."""
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            return str(file.comment)
+    except soundfile.LibsndfileError:
+        return ""
+
+
+def writer(path: Path, sample_rate: int, channels: int, comment: str = "", bits: int = 24) -> soundfile.SoundFile:
+    """Open a FLAC file for `write_block`."""
+    file = soundfile.SoundFile(str(path), "w", sample_rate, channels, f"PCM_{bits}", format="FLAC")
+    if comment:
+        file.comment = comment
+    return file
+
+
+def write_block(file: soundfile.SoundFile, block: Grid) -> None:
+    """Append 24-bit integers to a file opened by `writer`."""
+    if block.size and (block.max() >= FULL_SCALE or block.min() < -FULL_SCALE):
+        raise ValueError("a sample lies beyond full scale")
+    file.write(block.astype(np.int32) << 8)  # libsndfile takes the upper bits of 32
+
+
+class _Sequential(soundfile.SoundFile):
+    """A file that is only read on: soundfile seeks after each read where it can, and an mp3 is spoiled at every such place."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _decode(path: Path) -> Iterator[Samples]:
+    try:
+        file = _Sequential(str(path))
+    except soundfile.LibsndfileError:
+        yield from _decode_av(path)
+        return
+    with file:
+        try:
+            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+                yield block
+        except soundfile.LibsndfileError as error:
+            raise UserError(f"{path} cannot be read to its end ({error.error_string}); get the file anew") from None
+
+
+def _decode_av(path: Path) -> Iterator[Samples]:
+    with _open_av(path) as container:
+        resampler = av.AudioResampler(format="fltp")  # another sample format only, not another rate
+        try:
+            for frame in container.decode(audio=0):
+                for converted in resampler.resample(frame):
+                    yield converted.to_ndarray().T.copy()
+        except av.FFmpegError as error:
+            raise UserError(f"{path} cannot be read to its end ({error.strerror}); get the file anew") from None
+
+
+def _open_av(path: Path) -> av.container.InputContainer:
+    if not path.is_file():
+        raise UserError(f"{path} is not a file; mend the path")
+    try:
+        container = av.open(str(path))
+    except av.FFmpegError:
+        raise UserError(f"{path} is not audio that can be read; remove it or convert it to wav, flac, ogg or mp3") from None
+    if not container.streams.audio:
+        container.close()
+        raise UserError(f"{path} has no audio in it; remove it")
+    return container
+
+
+def _checked(block: Samples, path: Path, sample_rate: int) -> Samples:
+    if not np.isfinite(block).all():
+        raise UserError(f"{path} has NaN or infinite samples; export it again at {sample_rate} Hz without them")
+    return block

@@ -1,0 +1,54 @@
+"""The `unsung` command. Only arguments and words are here; the work is done by the library."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unsung import __version__
+from unsung.errors import told_in_one_line
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def run() -> None:
+    """Entry point: bad input is one line and exit code 1."""
+    with told_in_one_line():
+        app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unsung {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """What would this song be if nobody sang?"""
+
+
+@app.command()
+def separate(
+    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.")] = Path("out"),
+    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.")] = Path("models/best"),
+    steps: Annotated[int, typer.Option(min=1, help="Network calls a window.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sampling, when steps is above 1.")] = 0,
+    window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
+    overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows at once.")] = 4,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+) -> None:
+    """Take the voice (or whatever the model knows) out of songs.
+
+    SONG becomes OUT/SONG/<stem>.flac and OUT/SONG/accompaniment.flac, 24 bit, at the song's own sample rate and channels; they
+    add up to the song. A song that was finished before with the same model and options is not separated again.
+    """
+    from unsung.params import Separate, validate
+    from unsung.separation import separate_files
+
+    settings = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator}
+    separate_files(songs, out, model, validate(Separate, settings, "the options"), steps, seed)

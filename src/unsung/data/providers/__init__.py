@@ -1,0 +1,47 @@
+"""Sources of tracks. A provider is one file here with a function `tracks`, and one line in PROVIDERS.
+
+    tracks(root, params) -> the tracks below `root`, in an order that is always the same
+    fetch(root, params)  -> optional: bring the recordings below `root` first, where the provider can
+
+Its own knobs are `providers.<name>` in params.yaml; its page in docs/data.md says size, licence and what is wrong with it.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol, cast
+
+from unsung.data.providers import demo, folder, musdb18hq
+from unsung.data.tracks import Track
+from unsung.errors import UserError
+from unsung.params import Params, data_root
+
+
+class Provider(Protocol):
+    """What a provider's module offers."""
+
+    def tracks(self, root: Path, params: Params) -> Iterable[Track]:
+        """List the tracks below `root`."""
+        ...
+
+
+PROVIDERS = {"demo": demo, "folder": folder, "musdb18hq": musdb18hq}
+
+
+def provide(raw: Path, params: Params) -> tuple[Path, list[Track]]:
+    """Bring the chosen dataset here if it can be brought, and list it: its root and its tracks.
+
+    Raises:
+        UserError: the root is not a folder, or what lies there is not as the provider needs it.
+    """
+    module = PROVIDERS[params.data.provider]
+    root = root_of(raw, params)
+    if hasattr(module, "fetch"):
+        module.fetch(root, params)
+    if not root.is_dir():
+        raise UserError(f"data.root is {root}, which is not a folder; set it to the folder of your tracks")
+    return root, list(cast(Provider, module).tracks(root, params))
+
+
+def root_of(raw: Path, params: Params) -> Path:
+    """Where the chosen provider's recordings lie: in `raw` if it fetches them, else in the user's own folder."""
+    return raw if hasattr(PROVIDERS[params.data.provider], "fetch") else data_root(params)

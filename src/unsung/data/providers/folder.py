@@ -1,0 +1,92 @@
+"""folder: your own recordings. A track is a folder of stems, named after its files: vocals, drums, anything.
+
+Either below train/, valid/ and test/, which are then the splits, or anywhere below the root, and the splits are drawn by the
+hash of the tracks' names: adding a song never moves another one from test to train. wav, flac, ogg, opus, mp3, m4a.
+What a track must have: the stems to separate, and something else (`accompaniment`, `mixture`, or other stems).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from unsung.audio import EXTENSIONS
+from unsung.data.tracks import SPLITS, Split, Track
+from unsung.errors import UserError
+from unsung.params import FolderProvider, Params
+
+
+def tracks(root: Path, params: Params) -> Iterator[Track]:
+    """Every folder below `root` that holds at least two audio files.
+
+    Raises:
+        UserError: there is none, a stem is there twice, or a track lacks a stem to separate or everything else.
+    """
+    found = {folder: _stems(folder, params.model.targets) for folder in _track_folders(root)}
+    if not found:
+        raise UserError(f"{root} holds no folder with stems (such as vocals.wav and accompaniment.wav); set data.root to one")
+    splits = _given_splits(root, list(found)) or _drawn_splits(root, list(found), params.providers.folder)
+    for folder, stems in found.items():
+        yield Track(_name(root, folder), splits[folder], stems)
+
+
+def _track_folders(root: Path) -> list[Path]:
+    files = [path for path in root.rglob("*") if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
+    folders = [path.parent for path in files]
+    return sorted({folder for folder in folders if folders.count(folder) > 1})
+
+
+def _stems(folder: Path, targets: tuple[str, ...]) -> dict[str, Path]:
+    stems: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in EXTENSIONS and not path.name.startswith("."):
+            if path.stem.lower() in stems:
+                raise UserError(f"{folder} has two files for the stem {path.stem.lower()}; remove one")
+            stems[path.stem.lower()] = path
+    for target in targets:
+        if target not in stems:
+            raise UserError(f"{folder} has no {target}, only {', '.join(stems)}; rename its files or set model.targets")
+    if set(stems) == set(targets):
+        raise UserError(f"{folder} has nothing beside {', '.join(targets)}; add accompaniment, mixture or the other stems")
+    if "accompaniment" in stems and (more := set(stems) - {"accompaniment", "mixture", *targets}):
+        raise UserError(f"{folder} has accompaniment and {', '.join(sorted(more))}, which it contains; remove one or the other")
+    return stems
+
+
+def _name(root: Path, folder: Path) -> str:
+    parts = folder.relative_to(root).parts or (folder.name,)
+    return " - ".join(parts[1:] if len(parts) > 1 and parts[0] in SPLITS else parts)
+
+
+def _given_splits(root: Path, folders: list[Path]) -> dict[Path, Split]:
+    """The splits by the folders train, valid and test, or nothing if there are none of these."""
+    if not any((root / split).is_dir() for split in SPLITS):
+        return {}
+    splits: dict[Path, Split] = {}
+    for folder in folders:
+        first = folder.relative_to(root).parts[0] if folder != root else ""
+        if first not in SPLITS:
+            raise UserError(f"{folder} lies outside train, valid and test, which {root} has; move it into one of them")
+        splits[folder] = next(split for split in SPLITS if split == first)
+    return splits
+
+
+def _drawn_splits(root: Path, folders: list[Path], shares: FolderProvider) -> dict[Path, Split]:
+    """The splits by hash; where there are too few tracks for that, the lowest hashes make sure none is empty."""
+    if len(folders) < len(SPLITS):
+        raise UserError(f"{root} has {len(folders)} track(s), at least 3 are needed to train, validate and test; add some")
+    ordered = sorted(folders, key=lambda folder: _draw(_name(root, folder)))
+    draws = [_draw(_name(root, folder)) for folder in ordered]
+    test = max(1, sum(draw < shares.test for draw in draws))
+    valid = max(1, sum(draw < shares.test + shares.valid for draw in draws) - test)
+    test = min(test, len(folders) - 2)
+    valid = min(valid, len(folders) - 1 - test)
+
+    def split(place: int) -> Split:
+        return "test" if place < test else "valid" if place < test + valid else "train"
+
+    return {folder: split(place) for place, folder in enumerate(ordered)}
+
+
+def _draw(name: str) -> float:
+    """A number from 0 to 1 that depends on the name alone."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12

@@ -1,0 +1,206 @@
+"""Shards: Parquet files of complex spectra, one row a segment, one column a stem, one row group a row.
+
+A stem of a row is `float16 (channel, freq, frame, 2)`, real and imaginary, as bytes of one fixed length, with a scale beside it
+that uses float16's whole range, so a quiet stem keeps its bits. Bytes are read ten times faster than Arrow's lists of halves
+(docs/experiments.md) and a row group of one row is what random access needs. Each file's metadata says with which settings it
+was made, and `manifest.json`, written last, says which files belong together. Mixtures are not stored: spectra add.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from itertools import islice
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Complex
+
+from unsung import audio, parallel, spectrum
+from unsung.data.tracks import Track
+from unsung.errors import UserError
+from unsung.files import atomically, sha256
+from unsung.params import Params
+
+MANIFEST = "manifest.json"
+PEAK = 2.0**15  # the largest part of a stored spectrum
+
+
+class Entry(TypedDict):
+    """A shard in the manifest."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the spectra of a shard were made."""
+
+    sample_rate: int  # Hz
+    channels: int
+    n_fft: int  # samples
+    hop_length: int  # samples
+    frames: int  # frames of a row
+
+    @classmethod
+    def of(cls, params: Params) -> "Settings":
+        """The settings that the params describe."""
+        frames = round(params.shards.segment_seconds * params.audio.sample_rate / params.spectrum.hop_length)
+        return cls(**params.audio.model_dump(), **params.spectrum.model_dump(), frames=frames)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one stem of a row."""
+        return int(np.prod(self.shape)) * 4
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channel, freq, frame) of a row."""
+        return self.channels, self.n_fft // 2 + 1, self.frames
+
+
+def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, megabytes: float, workers: int) -> None:
+    """Write the segments of all tracks as shards of at most `megabytes` before compression, and their manifest.
+
+    Raises:
+        UserError: the tracks do not all have the same stems.
+    """
+    stems = [stem for stem in tracks[0].stems if stem != "mixture"]
+    for track in tracks:
+        if missing := set(stems) ^ (set(track.stems) - {"mixture"}):
+            raise UserError(
+                f'"{track.name}" and "{tracks[0].name}" differ in the stem {min(missing)}; give all tracks the same stems'
+            )
+    rows = max(1, int(megabytes * 1e6 / (settings.row_bytes * len(stems))))
+    work = partial(_write_track, folder=folder, stems=stems, settings=settings, rows=rows)
+    entries = parallel.over(work, list(enumerate(tracks)), workers, desc="shard")
+    with atomically(folder / MANIFEST) as path:  # last: without it there are no shards
+        path.write_text(json.dumps([entry for found in entries for entry in found], indent=1) + "\n")
+
+
+def _write_track(job: tuple[int, Track], folder: Path, stems: Sequence[str], settings: Settings, rows: int) -> list[Entry]:
+    """The shards of one track and their entries in the manifest."""
+    number, track = job
+    entries: list[Entry] = []
+    found = segments(track, stems, settings)
+    while some := list(islice(found, rows)):
+        name = f"{number:05}-{len(entries):03}.parquet"
+        write_shard(folder / name, some, stems, settings)
+        entries.append(Entry(file=name, rows=len(some), sha256=sha256(folder / name)))
+    return entries
+
+
+def segments(track: Track, stems: Sequence[str], settings: Settings) -> Iterator[dict[str, object]]:
+    """Rows of one track: its stems' spectra cut into segments, the last filled up with silence.
+
+    Whole songs are transformed piece by piece: a piece has one more segment's context on each side than it keeps.
+    """
+    readers = [audio.rebatched(_padded(track.stems[stem], settings), settings.frames * settings.hop_length) for stem in stems]
+    context = -(-settings.n_fft // settings.hop_length) * settings.hop_length  # samples on each side, zero beyond the ends
+    before = np.zeros((len(stems), context, settings.channels), np.float32)
+    pieces = (np.stack(together) for together in zip(*readers, strict=True))
+    current = next(pieces, None)
+    start = 0
+    while current is not None:
+        following = next(pieces, None)
+        after = np.zeros_like(before) if following is None else following[:, :context]
+        after = np.pad(after, ((0, 0), (0, context - after.shape[1]), (0, 0)))
+        yield {"track": track.name, "split": track.split, "start": start, **_row(before, current, after, stems, settings)}
+        start += current.shape[1]
+        before = np.concatenate([before, current], axis=1)[:, -context:]
+        current = following
+
+
+def _padded(path: Path, settings: Settings) -> Iterator[audio.Samples]:
+    """A stem filled up to whole segments."""
+    segment = settings.frames * settings.hop_length
+    length = -(-audio.facts(path).frames // segment) * segment
+    return audio.fitted(audio.blocks(path), length, settings.channels)
+
+
+def _row(before: np.ndarray, current: np.ndarray, after: np.ndarray, stems: Sequence[str], settings: Settings) -> dict[str, object]:
+    """The columns of the stems; `before` and `after` are what lies around, (stem, sample, channel)."""
+    waveform = torch.from_numpy(np.concatenate([before, current, after], axis=1)).transpose(1, 2)
+    skipped = before.shape[1] // settings.hop_length
+    found = spectrum.transform(waveform, settings.n_fft, settings.hop_length)[..., skipped : skipped + settings.frames]
+    row: dict[str, object] = {}
+    for stem, values in zip(stems, found.numpy(), strict=True):
+        parts = np.ascontiguousarray(values).view(np.float32)
+        scale = float(max(np.abs(parts).max() / PEAK, 1e-30))
+        row[stem], row[f"{stem}_scale"] = (parts / scale).astype(np.float16).tobytes(), scale
+    return row
+
+
+def write_shard(path: Path, rows: Sequence[dict[str, object]], stems: Sequence[str], settings: Settings) -> None:
+    """Write rows as one shard."""
+    bytes_of_a_stem = pa.binary(settings.row_bytes)
+    fields = [("track", pa.string()), ("split", pa.string()), ("start", pa.int64())]
+    fields += [column for stem in stems for column in ((stem, bytes_of_a_stem), (f"{stem}_scale", pa.float32()))]
+    schema = pa.schema(fields, metadata={"unsung": json.dumps({**asdict(settings), "stems": list(stems)})})
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    with atomically(path) as partial_file:  # LZ4 costs no time and takes the silent stems away
+        pq.write_table(table, partial_file, row_group_size=1, compression="lz4", use_dictionary=False, write_statistics=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where a segment is."""
+
+    file: Path
+    group: int
+    track: str
+    start: int  # samples
+
+
+class Shards:
+    """Random access to the segments of one split.
+
+    Raises:
+        UserError: there are no whole shards, they were made with other settings, or none of them is of this split.
+    """
+
+    def __init__(self, folder: Path, split: str, settings: Settings) -> None:
+        try:
+            entries = json.loads((folder / MANIFEST).read_text())
+        except FileNotFoundError:
+            raise UserError(f"{folder} has no whole shards; run dvc repro shard") from None
+        self.settings, self.stems = settings, tuple[str, ...]()
+        self.rows: list[Row] = []
+        for entry in entries:
+            path = folder / entry["file"]
+            self.stems = _check(path, settings)
+            where = pq.read_table(path, columns=["track", "split", "start"]).to_pylist()
+            self.rows += [Row(path, i, r["track"], r["start"]) for i, r in enumerate(where) if r["split"] == split]
+        if not self.rows:
+            raise UserError(f"{folder} has no segment of a {split} track; check the split of the data (docs/data.md)")
+
+    def stem(self, row: Row, stem: str, first: int, frames: int) -> Complex[np.ndarray, "channel freq frame"]:
+        """`frames` frames of a stem's spectrum in a row, from frame `first` on."""
+        column = _open(row.file).read_row_group(row.group, columns=[stem, f"{stem}_scale"])
+        parts = np.frombuffer(column[stem][0].as_buffer(), np.float16).reshape(*self.settings.shape, 2)
+        cut = parts[:, :, first : first + frames].astype(np.float32)
+        return (cut * np.float32(column[f"{stem}_scale"][0].as_py())).view(np.complex64)[..., 0]
+
+
+def _check(path: Path, settings: Settings) -> tuple[str, ...]:
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        found = json.loads(metadata[b"unsung"])
+    except (FileNotFoundError, pa.ArrowInvalid, KeyError):
+        raise UserError(f"{path} is not a shard of unsung; run dvc repro -f shard") from None
+    stems = tuple(found.pop("stems"))
+    for key, value in asdict(settings).items():
+        if found[key] != value:
+            raise UserError(f"{path} was made with {key} {found[key]}, the params say {value}; run dvc repro shard")
+    return stems
+
+
+@lru_cache(maxsize=64)
+def _open(path: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(path, memory_map=True)

@@ -1,0 +1,59 @@
+"""Writing whole files or none, and telling whether two things are the same by their bytes."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomically(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`; what was written there takes its place when all went well.
+
+    Works for a file and for a folder. After an error or a kill `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    remove(partial)
+    yield partial
+    if partial.is_dir():
+        remove(path)
+    partial.replace(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(values: Any, files: Iterable[Path] = ()) -> str:
+    """16 hexadecimal digits that change with the JSON-able `values` or with any of the `files` (folders: their .py files)."""
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
+    for path in files:
+        for part in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(f"{part.name} {sha256(part)}".encode())
+    return digest.hexdigest()[:16]
+
+
+def scratch(stage: str, key: str) -> Path:
+    """The folder where a stage keeps what it needs to go on after being killed; the stage removes it when done.
+
+    It lies outside the stage's outs, which DVC removes before every run, and in the main checkout, so that a queued
+    experiment that was killed goes on too.
+    """
+    folder = Path(os.environ.get("DVC_ROOT", "."), ".scratch", stage, key)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

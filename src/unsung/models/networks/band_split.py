@@ -1,0 +1,108 @@
+"""band_split: the spectrum cut into bands, each a token; recurrence over time and over bands in turn; a mask for each band.
+
+After BSRNN (Luo and Yu 2023, arXiv 2209.15174), made small: the bands' widths grow with their
+frequency on the ERB-rate scale, and every block modulated by the time of the process as in DiT (arXiv 2212.09748).
+"""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from unsung.models.networks.shape import Masks, Mixture, Shape, State, Time
+from unsung.spectrum import compress
+
+EMBEDDING = 64  # numbers that describe a time
+
+
+class BandSplit(nn.Module):
+    """The network; its knobs are `networks.band_split` in params.yaml."""
+
+    def __init__(self, shape: Shape, dim: int, blocks: int, bands: int, exponent: float) -> None:
+        super().__init__()
+        self.shape, self.exponent = shape, exponent
+        self.widths = band_widths(shape.freqs, bands, shape.sample_rate)
+        self.into_bands = nn.ModuleList(nn.Linear(width * shape.parts, dim) for width in self.widths)
+        self.time = nn.Sequential(nn.Linear(EMBEDDING, dim), nn.SiLU())
+        self.blocks = nn.ModuleList(Block(dim, axis) for _ in range(blocks) for axis in ("frames", "bands"))
+        out = 2 * shape.channels * shape.targets
+        self.into_masks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.Tanh(), nn.Linear(2 * dim, 2 * out * width), nn.GLU())
+            for width in self.widths
+        )
+
+    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
+        """Complex masks for every target; `state` and `time` are None for a process without them."""
+        tokens = self._tokens(state, mixture)
+        condition = None if time is None else self.time(embed(time))
+        for block in self.blocks:
+            tokens = block(tokens, condition)
+        return self._masks(tokens)
+
+    def _tokens(self, state: State | None, mixture: Mixture) -> Tensor:
+        """(batch, frame, band, dim)"""
+        seen = mixture if state is None else torch.cat([mixture, state.flatten(1, 2)], dim=1)
+        parts = torch.view_as_real(compress(seen, self.exponent)).permute(0, 3, 2, 1, 4).flatten(3)
+        bands = [levelled(part.flatten(2)) for part in parts.split(self.widths, dim=2)]
+        return torch.stack([layer(band) for layer, band in zip(self.into_bands, bands, strict=True)], dim=2)
+
+    def _masks(self, tokens: Tensor) -> Masks:
+        batch, frames = tokens.shape[:2]
+        found = [layer(tokens[:, :, band]).float() for band, layer in enumerate(self.into_masks)]
+        outer = (self.shape.targets, self.shape.channels, 2)
+        parts = torch.cat([part.view(batch, frames, *outer, width) for part, width in zip(found, self.widths, strict=True)], -1)
+        return torch.view_as_complex(parts.permute(0, 2, 3, 5, 1, 4).contiguous())
+
+
+class Block(nn.Module):
+    """A bidirectional recurrence along one axis of the tokens, beside a path around it."""
+
+    def __init__(self, dim: int, axis: str) -> None:
+        super().__init__()
+        self.axis = axis
+        self.norm = nn.LayerNorm(dim)
+        self.recurrence = nn.LSTM(dim, dim, batch_first=True, bidirectional=True)
+        self.out = nn.Linear(2 * dim, dim)
+        self.modulation = nn.Linear(dim, 3 * dim)  # scale, shift and gate
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
+        """`tokens` (batch, frame, band, dim), `condition` (batch, dim) or None."""
+        seen = self.norm(tokens)
+        gate: Tensor | float = 1.0
+        if condition is not None:
+            scale, shift, gate = self.modulation(condition)[:, None, None].chunk(3, dim=-1)
+            seen, gate = seen * (1 + scale) + shift, 1 + gate
+        lines = seen.transpose(1, 2) if self.axis == "frames" else seen
+        found = self.out(self.recurrence(lines.flatten(0, 1))[0]).view(*lines.shape)
+        return tokens + gate * (found.transpose(1, 2) if self.axis == "frames" else found)
+
+
+def levelled(band: Tensor) -> Tensor:
+    """A band (batch, frame, part) divided by its root mean square over the segment: loud and soft moments stay apart."""
+    return band / (band.square().mean(dim=(1, 2), keepdim=True) + 1e-5).sqrt()
+
+
+def band_widths(freqs: int, bands: int, sample_rate: int) -> list[int]:
+    """Widths of `bands` bands in frequencies of the spectrum, at least one each, even on the ERB-rate scale.
+
+    ERB rate: Glasberg and Moore 1990, doi:10.1016/0378-5955(90)90170-T, equation 4.
+    """
+    bands = min(bands, freqs)
+    top = 21.4 * math.log10(1 + 0.00437 * sample_rate / 2)
+    hertz = [(10 ** (top * band / bands / 21.4) - 1) / 0.00437 for band in range(1, bands + 1)]
+    edges = [0]
+    for band, edge in enumerate(hertz, start=1):
+        nearest = round(edge / (sample_rate / 2) * freqs)
+        edges.append(min(max(nearest, edges[-1] + 1), freqs - (bands - band)))
+    edges[-1] = freqs
+    return [high - low for low, high in itertools.pairwise(edges)]
+
+
+def embed(time: Time) -> Tensor:
+    """Sines and cosines of a time from 0 to 1 at rising rates, (batch, EMBEDDING)."""
+    rates = torch.exp(torch.linspace(0, math.log(200), EMBEDDING // 2, device=time.device))
+    angles = time[:, None] * rates * 2 * math.pi
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -1,0 +1,70 @@
+"""The bridge: a diffusion that starts at the mixture and ends at the counterfactual.
+
+x(1) is the mixture y, x(0) the counterfactual a, and between them
+    x(t) = (1 - t) a + t y + sigma sqrt(t (1 - t)) n,        n ~ complex noise, as strong at each point as |y|
+so the noise vanishes at both ends and silence stays silent. The network predicts a directly (data prediction), therefore one
+call at t = 1 is already a separator and further calls refine it. A Brownian bridge as in BBDM (Li et al. 2023, arXiv 2205.07680).
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator
+
+from unsung.models.networks.shape import Mixture, State, Time
+
+Network = Callable[[State, Mixture, Time], State]  # -> the counterfactual it sees
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """The process as a Separator uses it; its knobs are `processes.bridge.forward` in params.yaml."""
+
+    sigma: float
+    start: float
+    has_state = True
+
+    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> tuple[State, Time]:
+        """A state between counterfactual and mixture at a random time, and that time."""
+        t = draw_times(self.start, rngs)
+        return marginal(a, y, t, self.sigma, rngs), t
+
+    def sample(self, network: Network, y: Mixture, targets: int, steps: int, rngs: Sequence[Generator]) -> State:
+        """Generate a counterfactual in `steps` calls of the network."""
+        return sample(network, y, targets, steps, self.sigma, rngs)
+
+
+def draw_times(start: float, rngs: Sequence[Generator]) -> Time:
+    """Times of a batch: 1, where separating starts, with probability `start`, else even between 0 and 1."""
+    draws = torch.stack([torch.rand(2, generator=rng, device=rng.device) for rng in rngs])
+    return torch.where(draws[:, 0] < start, 1.0, draws[:, 1])
+
+
+def marginal(a: State, y: Mixture, t: Time, sigma: float, rngs: Sequence[Generator]) -> State:
+    """Draw x(t) between counterfactual `a` and mixture `y`."""
+    t = t.view(-1, 1, 1, 1, 1)
+    return (1 - t) * a + t * y.unsqueeze(1) + sigma * (t * (1 - t)).sqrt() * shaped_noise(a, y, rngs)
+
+
+def step(x: State, a: State, y: Mixture, t: float, s: float, sigma: float, rngs: Sequence[Generator]) -> State:
+    """Draw x(s) given x(t) and the predicted end `a`, for s < t: the bridge between the two."""
+    mean = a + (s / t) * (x - a)
+    return mean + sigma * (s * (t - s) / t) ** 0.5 * shaped_noise(x, y, rngs)
+
+
+def sample(network: Network, y: Mixture, targets: int, steps: int, sigma: float, rngs: Sequence[Generator]) -> State:
+    """Walk from the mixture to the counterfactual in `steps` calls of the network."""
+    x = y.unsqueeze(1).expand(-1, targets, -1, -1, -1)
+    times = torch.linspace(1, 0, steps + 1).tolist()
+    for t, s in itertools.pairwise(times):
+        a = network(x, y, torch.full((len(y),), t, device=y.device))
+        x = step(x, a, y, t, s, sigma, rngs) if s > 0 else a
+    return x
+
+
+def shaped_noise(like: State, y: Mixture, rngs: Sequence[Generator]) -> State:
+    """Complex Gaussian noise with the mixture's magnitude, drawn for each item from its own generator."""
+    noise = [torch.randn(like.shape[1:], dtype=like.dtype, device=rng.device, generator=rng) for rng in rngs]
+    return torch.stack(noise) * y.abs().unsqueeze(1)

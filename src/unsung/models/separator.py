@@ -1,0 +1,136 @@
+"""A Separator: a network and a process that together take stems out of a mixture; its loss, its use, its folder on disk.
+
+A model folder is `config.json`, the Config below, and `weights.safetensors`. It holds all that separating needs but the number
+of network calls and the seed, which are the user's.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Generator, Tensor, nn
+
+from unsung import spectrum
+from unsung.errors import UserError
+from unsung.models import losses
+from unsung.models.networks import NETWORKS, Shape
+from unsung.models.networks.shape import Mixture, State, Time
+from unsung.models.processes import PROCESSES
+from unsung.params import Loss, Params
+
+WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+
+
+class Config(BaseModel):
+    """What a model is, as config.json says it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = 1
+    targets: tuple[str, ...]
+    covers_song: bool  # whether the targets are all there is, so that nothing is left for an accompaniment
+    sample_rate: int  # Hz
+    channels: int
+    n_fft: int  # samples
+    hop_length: int  # samples
+    network: str
+    network_settings: dict[str, object]
+    process: str
+    process_settings: dict[str, object]
+
+    @classmethod
+    def of(cls, params: Params, covers_song: bool) -> "Config":
+        """The model that the params describe."""
+        return cls(
+            targets=params.model.targets,
+            covers_song=covers_song,
+            **params.audio.model_dump(),
+            **params.spectrum.model_dump(),
+            network=params.model.network,
+            network_settings=params.network.model_dump(),
+            process=params.model.process,
+            process_settings=params.process.forward.model_dump(),
+        )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What a song is separated into."""
+        return self.targets if self.covers_song else (*self.targets, "accompaniment")
+
+
+class Separator(nn.Module):
+    """The network and the process of a Config."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.process = PROCESSES[config.process](**config.process_settings)  # type: ignore[arg-type]
+        shape = Shape(len(config.targets), config.channels, config.n_fft // 2 + 1, config.sample_rate, state=self.process.has_state)
+        self.network = NETWORKS[config.network](shape, **config.network_settings)
+
+    def loss(
+        self, stems: Complex[Tensor, "batch part channel freq frame"], settings: Loss, rngs: Sequence[Generator]
+    ) -> losses.Terms:
+        """The terms of the loss on segments given as the targets' spectra and, last, that of everything else."""
+        mixture = stems.sum(1)
+        scale = spectrum.rms(mixture).view(-1, 1, 1, 1)
+        mixture, targets = mixture / scale, stems[:, :-1] / scale.unsqueeze(1)
+        truth = mixture.unsqueeze(1) - targets
+        state, time = self.process.corrupt(truth, mixture, rngs)
+        found = self._predict(state, mixture, time)
+        return losses.terms(found, truth, mixture, settings, self.config.n_fft, self.config.hop_length)
+
+    def counterfactual(
+        self, mixture: Float[Tensor, "batch channel sample"], steps: int, rngs: Sequence[Generator]
+    ) -> Float[Tensor, "batch target channel sample"]:
+        """The waveforms of the songs without each target, in `steps` network calls, with one generator for each item."""
+        n_fft, hop_length = self.config.n_fft, self.config.hop_length
+        y = spectrum.transform(mixture, n_fft, hop_length)
+        scale = spectrum.rms(y).view(-1, 1, 1, 1)
+        found = self.process.sample(self._predict, y / scale, len(self.config.targets), steps, rngs)
+        return spectrum.inverse(found * scale.unsqueeze(1), n_fft, hop_length, mixture.shape[-1])
+
+    def _predict(self, state: State | None, mixture: Mixture, time: Time | None) -> State:
+        """The counterfactual that the network sees: what its masks leave of the mixture."""
+        y = mixture.unsqueeze(1)
+        masks = self.network(state, mixture, time)
+        return y - masks * y
+
+    def save(self, folder: Path) -> None:
+        """Write config.json and weights.safetensors; the same model is the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n")
+        save_file({name: value.contiguous().cpu() for name, value in self.state_dict().items()}, folder / WEIGHTS)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Separator":
+        """Read a model folder.
+
+        Raises:
+            UserError: it is none, or its weights do not belong to its config.
+        """
+        try:
+            config = Config.model_validate_json((folder / CONFIG).read_text())
+            separator = cls(config)
+            separator.load_state_dict(load_file(folder / WEIGHTS))
+        except FileNotFoundError as error:
+            what = f"{Path(error.filename or folder).name} is missing"
+            raise UserError(f"{folder} is not a model folder: {what}; name one, such as models/best after dvc repro") from None
+        except (ValidationError, SafetensorError, RuntimeError, KeyError, TypeError, UnicodeDecodeError, NotADirectoryError):
+            raise UserError(f"{folder} is not a model that this version can read; train it anew (dvc repro train)") from None
+        return separator.eval()
+
+
+def generators(seeds: Sequence[Sequence[int]], device: torch.device) -> list[Generator]:
+    """One generator for each item, seeded by numbers such as (seed, place in the song)."""
+    return [_generator(tuple(numbers), device) for numbers in seeds]
+
+
+def _generator(numbers: tuple[int, ...], device: torch.device) -> Generator:
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))

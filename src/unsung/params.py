@@ -1,0 +1,273 @@
+"""The schema of params.yaml: every knob, its type and its limits. Nothing else reads that file.
+
+Values are checked when they are loaded, so a stage never meets a wrong one: an unknown key, a missing key, a value of
+another type and a combination that cannot work are each one line naming the key.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from unsung.errors import UserError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+Accelerator = Literal["cpu", "gpu", "auto"]
+S = TypeVar("S", bound="Section")
+
+
+class Section(BaseModel):
+    """A part of params.yaml: no unknown keys, no changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+
+
+class Data(Section):
+    provider: Literal["demo", "folder", "musdb18hq"]
+    root: str
+
+
+class DemoProvider(Section):
+    train: PositiveInt
+    valid: PositiveInt
+    test: PositiveInt
+    seconds: Annotated[float, Field(ge=4)]  # seconds
+
+
+class FolderProvider(Section):
+    valid: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _leaves_tracks_to_train_on(self) -> "FolderProvider":
+        if self.valid + self.test >= 1:
+            raise ValueError("valid and test together must stay below 1, or nothing is left to train on")
+        return self
+
+
+class Musdb18HqProvider(Section):
+    limit: Count
+
+
+class Providers(Section):
+    demo: DemoProvider
+    folder: FolderProvider
+    musdb18hq: Musdb18HqProvider
+
+
+class Audio(Section):
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)]  # Hz
+    channels: Literal[1, 2]
+
+
+class Spectrum(Section):
+    n_fft: Annotated[int, Field(ge=16)]  # samples
+    hop_length: PositiveInt  # samples
+
+    @model_validator(mode="after")
+    def _can_be_inverted(self) -> "Spectrum":
+        if self.n_fft % 2 or self.hop_length * 2 > self.n_fft:
+            raise ValueError("n_fft must be even and hop_length at most its half, or the spectrum cannot be inverted")
+        return self
+
+
+class Shards(Section):
+    segment_seconds: PositiveFloat  # seconds
+    megabytes: PositiveFloat
+
+
+class Model(Section):
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    network: Literal["band_split"]
+    process: Literal["bridge"]
+
+    @model_validator(mode="after")
+    def _targets_are_stems(self) -> "Model":
+        if len(set(self.targets)) != len(self.targets) or set(self.targets) & {"mixture", "accompaniment"}:
+            raise ValueError("targets must be different stems, none of them mixture or accompaniment")
+        return self
+
+
+class BandSplit(Section):
+    dim: PositiveInt
+    blocks: PositiveInt
+    bands: Annotated[int, Field(ge=2)]
+    exponent: Annotated[float, Field(gt=0, le=1)]
+
+
+class Networks(Section):
+    band_split: BandSplit
+
+
+class BridgeForward(Section):
+    sigma: Weight
+    start: Share
+
+
+class Bridge(Section):
+    forward: BridgeForward
+    steps: PositiveInt
+
+
+class Processes(Section):
+    bridge: Bridge
+
+
+class Remix(Section):
+    coherent: Share
+    silent: Share
+    gain: tuple[float, float]  # dB
+    swap: Share
+    polarity: Share
+
+    @model_validator(mode="after")
+    def _gain_rises(self) -> "Remix":
+        if self.gain[0] > self.gain[1]:
+            raise ValueError("gain must be [lowest, highest] in dB")
+        return self
+
+
+class Loss(Section):
+    spectrum: Weight
+    waveform: Weight
+    compressed: Weight
+    stem_weight: Weight
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> "Loss":
+        if not (self.spectrum or self.waveform or self.compressed):
+            raise ValueError("one of train.loss.spectrum, waveform and compressed must be above 0")
+        return self
+
+
+class Train(Section):
+    steps: PositiveInt
+    batch_size: PositiveInt
+    segment_seconds: PositiveFloat  # seconds
+    learning_rate: PositiveFloat
+    weight_decay: Weight
+    warmup_steps: Count
+    accumulate: PositiveInt
+    clip: PositiveFloat
+    ema: Annotated[float, Field(ge=0, lt=1)]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    accelerator: Accelerator
+    valid_every: PositiveInt  # steps
+    valid_steps: PositiveInt  # network calls
+    patience: Count  # validations
+    loader_workers: Count
+    tensorboard: bool
+    remix: Remix
+    loss: Loss
+
+    @property
+    def epochs(self) -> int:
+        """Stretches between two validations."""
+        return -(-self.steps // self.valid_every)
+
+    @property
+    def epoch_steps(self) -> int:
+        """Optimizer steps of each epoch, so that all are equal."""
+        return -(-self.steps // self.epochs)
+
+    @property
+    def total_steps(self) -> int:
+        """`steps`, rounded up to whole epochs."""
+        return self.epochs * self.epoch_steps
+
+
+class Separate(Section):
+    window_seconds: PositiveFloat  # seconds
+    overlap: Annotated[float, Field(ge=0, le=0.5)]
+    batch_size: PositiveInt
+    accelerator: Accelerator
+
+
+class Evaluate(Section):
+    window_seconds: PositiveFloat  # seconds
+    filter_taps: PositiveInt  # samples
+
+
+class Report(Section):
+    figure_seconds: PositiveFloat  # seconds
+
+
+class Compute(Section):
+    workers: PositiveInt
+
+
+class Params(Section):
+    """params.yaml as a whole."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: Data
+    providers: Providers
+    audio: Audio
+    spectrum: Spectrum
+    shards: Shards
+    model: Model
+    networks: Networks
+    processes: Processes
+    train: Train
+    separate: Separate
+    evaluate: Evaluate
+    report: Report
+    compute: Compute
+
+    @property
+    def network(self) -> Section:
+        """The knobs of the chosen network."""
+        section: Section = getattr(self.networks, self.model.network)
+        return section
+
+    @property
+    def process(self) -> Any:
+        """The knobs of the chosen process."""
+        return getattr(self.processes, self.model.process)
+
+    @model_validator(mode="after")
+    def _segments_fit_their_rows(self) -> "Params":
+        if self.train.segment_seconds > self.shards.segment_seconds:
+            raise ValueError("train.segment_seconds must not exceed shards.segment_seconds")
+        return self
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a params file.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or a value in it is missing, unknown or impossible.
+    """
+    try:
+        values = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not here; run from the project's folder") from None
+    except YAMLError as error:
+        raise UserError(f"{path} is not YAML: {error}") from None
+    return validate(Params, values, str(path))
+
+
+def validate(schema: type[S], values: Any, where: str) -> S:
+    """Check `values` against `schema`, or say in one line what is wrong with the first of them."""
+    try:
+        return schema.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        what = {
+            "missing": "is missing; add it",
+            "extra_forbidden": "is not a parameter; remove it or mend its name",
+        }.get(first["type"], f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
+        if isinstance(first["input"], dict) and first["type"] == "value_error":
+            what = str(first["msg"]).removeprefix("Value error, ")
+        raise UserError(f"{key} in {where} {what}") from None
+
+
+def data_root(params: Params) -> Path:
+    """The user's folder of tracks; a relative one starts at the main checkout, also in a queued experiment."""
+    return Path(os.environ.get("DVC_ROOT", "."), Path(params.data.root).expanduser())

@@ -1,0 +1,1 @@
+"""Numbers for machines, tables and pictures for people."""

@@ -1,0 +1,183 @@
+"""Training a Separator with Lightning, so that a run that was killed goes on and ends with the same weights.
+
+An epoch is the stretch between two validations. At its end the run is validated on whole tracks, kept (weights of the moving
+average) if it is the best so far, and its whole state goes to `scratch`, from where a later run with the same fingerprint
+goes on. All that is random follows from (seed, number of the sample), so nothing depends on when a run was interrupted.
+"""
+
+import logging
+import math
+import os
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from unsung import audio, scoring, separation
+from unsung.data import batches
+from unsung.data.batches import Sample
+from unsung.data.shards import Shards
+from unsung.data.tracks import Track, mixture
+from unsung.files import atomically, remove
+from unsung.models.separator import Config, Separator, generators
+from unsung.params import Params
+
+STATE = "state.ckpt"
+
+
+def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scratch: Path) -> None:
+    """Train from the beginning, or from where `scratch` got to, and write out/best, out/last and out/curve.csv.
+
+    Raises:
+        UserError: a target is not among the stems of the shards.
+    """
+    rest = set(shards.stems) - set(params.model.targets)
+    config = Config.of(params, covers_song=not rest)
+    seed_everything(params.seed, verbose=False)
+    module = Training(config, params, valid)
+    frames = round(params.train.segment_seconds * config.sample_rate / config.hop_length)
+    segments = batches.Segments(shards, config.targets, frames, params.train.remix, params.seed)
+    keeper = Keeper(scratch)
+    trainer = _trainer(params, scratch, keeper)
+    _quiet()
+    trainer.fit(
+        module,
+        batches.loader(segments, params.train),
+        DataLoader(range(len(valid)), batch_size=None),  # type: ignore[arg-type]
+        ckpt_path=scratch / STATE if (scratch / STATE).exists() else None,
+        weights_only=False,
+    )
+    with atomically(out) as partial:
+        shutil.copytree(scratch / "best", partial / "best")
+        module.averaged.save(partial / "last")
+        pd.DataFrame(keeper.curve).to_csv(partial / "curve.csv", index=False, float_format="%.6g", lineterminator="\n")
+    remove(scratch)
+
+
+class Training(LightningModule):
+    """The separator, its moving average, the optimizer and what happens in a step."""
+
+    def __init__(self, config: Config, params: Params, valid: Sequence[Track]) -> None:
+        super().__init__()
+        self.separator = Separator(config)
+        self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema))
+        self.params, self.valid = params, valid
+        self.plan = separation.Plan.of(params.separate, config.sample_rate, params.train.valid_steps, params.seed)
+
+    @property
+    def averaged(self) -> Separator:
+        """The separator with the moving average of the weights."""
+        return cast(Separator, self.average.module)
+
+    def training_step(self, batch: Sample, index: int) -> Tensor:
+        """One batch; every term of the loss is logged on its own."""
+        rngs = generators([(self.params.seed, 1, int(number)) for number in batch["number"]], self.device)
+        terms = self.separator.loss(batch["stems"], self.params.train.loss, rngs)
+        self.log_dict(
+            {f"train_{name}": value.detach() for name, value in terms.items()},
+            on_epoch=True,
+            on_step=self.params.train.tensorboard,
+            batch_size=len(batch["stems"]),
+        )
+        self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
+        return terms["loss"]
+
+    def validation_step(self, number: int, index: int) -> None:
+        """The SDR of one whole valid track, by the moving average and the code that separates songs."""
+        self.log("valid_sdr", valid_sdr(self.averaged, self.valid[number], self.plan), prog_bar=True, batch_size=1)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """A step, and then one of the moving average."""
+        super().optimizer_step(*args, **kwargs)
+        self.average.update_parameters(self.separator)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, the learning rate rising linearly and falling as a cosine."""
+        train = self.params.train
+        optimizer = torch.optim.AdamW(self.separator.parameters(), train.learning_rate, weight_decay=train.weight_decay)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: learning_rate_factor(step, train.warmup_steps, train.total_steps)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+class Keeper(Callback):
+    """Keeps the curve, and the best weights below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.best, self.curve = folder, -math.inf, list[dict[str, float]]()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, Training)
+        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {name.removesuffix("_epoch"): value for name, value in found.items() if not name.endswith("_step") and name != "loss"}
+        self.curve.append({"step": trainer.global_step, **dict(sorted(row.items()))})
+        if row["valid_sdr"] > self.best:
+            self.best = row["valid_sdr"]
+            with atomically(self.folder / "best") as partial:
+                pl_module.averaged.save(partial)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "curve": self.curve}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.curve = state_dict["best"], state_dict["curve"]
+
+
+def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
+    """From 0 to 1 over the warm-up, then along half a cosine to 0.01."""
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    share = min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> float:
+    """The median SDR (dB) over the seconds of a track in which its targets sound, averaged over the targets."""
+    separator.eval()
+    found = np.concatenate(list(separation.stems(separator, mixture(track), plan)), axis=1)
+    truth = np.stack([audio.read(track.stems[target]) for target in separator.config.targets])
+    rates = [scoring.framewise_sdr(t, f, separator.config.sample_rate) for t, f in zip(truth, found, strict=True)]
+    return float(np.mean([np.nanmedian(rate) if np.isfinite(rate).any() else 0.0 for rate in rates]))
+
+
+def _trainer(params: Params, scratch: Path, keeper: Keeper) -> Trainer:
+    train = params.train
+    callbacks: list[Callback] = [keeper, TQDMProgressBar(refresh_rate=10)]
+    callbacks.append(ModelCheckpoint(scratch, STATE.removesuffix(".ckpt"), enable_version_counter=False))
+    if train.patience:
+        callbacks.append(EarlyStopping("valid_sdr", mode="max", patience=train.patience))
+    logs = Path(os.environ.get("DVC_ROOT", "."), ".scratch", "tensorboard")
+    return Trainer(
+        accelerator=train.accelerator,
+        devices=1,
+        precision=train.precision,
+        max_epochs=train.epochs,
+        accumulate_grad_batches=train.accumulate,
+        gradient_clip_val=train.clip,
+        deterministic=True if train.accelerator == "cpu" else "warn",
+        logger=TensorBoardLogger(logs, name=scratch.name) if train.tensorboard else False,
+        callbacks=callbacks,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=scratch,
+    )
+
+
+def _quiet() -> None:
+    """Lightning's hints are for those who write the loop, not for those who watch it."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")

@@ -1,0 +1,15 @@
+"""The stages of dvc.yaml, one file each: read the params, call the library, write the outs.
+
+Run from the project's folder as `python -m stages.<name>`. This checkout's src/ comes first on the path: in a queued
+experiment the installed package is the main workspace's, and its code is not what the experiment is about.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONPATH", "")])  # for worker processes
+
+RAW, STEMS, SHARDS, SEPARATED = Path("data/raw"), Path("data/stems"), Path("data/shards"), Path("data/separated")
+MODELS, SCORES, METRICS, REPORTS = Path("models"), Path("data/scores"), Path("metrics"), Path("reports")

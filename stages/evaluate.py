@@ -1,0 +1,26 @@
+"""Score what was separated, the mixture and the ideal ratio mask, frame by frame."""
+
+from functools import partial
+
+import pandas as pd
+
+from stages import SCORES, SEPARATED, STEMS
+from unsung import parallel
+from unsung.data.tracks import read_index
+from unsung.errors import told_in_one_line
+from unsung.evaluation import score_track
+from unsung.files import atomically
+from unsung.params import load_params
+
+
+def main() -> None:
+    params = load_params()
+    tracks = read_index(STEMS / "test")
+    tables = parallel.over(partial(score_track, estimates=SEPARATED, params=params), tracks, params.compute.workers, desc="score")
+    with atomically(SCORES / "frames.parquet") as partial_file:
+        pd.concat(tables, ignore_index=True).to_parquet(partial_file, index=False)
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

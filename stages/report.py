@@ -1,0 +1,32 @@
+"""Write what people and `dvc metrics` look at: metrics/, the curves and reports/report.md with its figures."""
+
+import json
+
+import pandas as pd
+
+from stages import METRICS, MODELS, REPORTS, SCORES, SEPARATED, STEMS
+from unsung.data.tracks import read_index
+from unsung.errors import told_in_one_line
+from unsung.params import load_params
+from unsung.reporting.report import write_report
+from unsung.reporting.tables import by_track
+
+
+def main() -> None:
+    params = load_params()
+    frames = pd.read_parquet(SCORES / "frames.parquet")
+    curve = pd.read_csv(MODELS / "curve.csv")
+    tracks = read_index(STEMS / "test")
+    metrics = write_report(REPORTS / "report.md", frames, curve, tracks, SEPARATED, params)
+    METRICS.mkdir(exist_ok=True)
+    (METRICS / "separation.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+    by_track(frames).to_csv(REPORTS / "tracks.csv", index=False, float_format="%.4f")
+    curve.to_csv(REPORTS / "curve.csv", index=False)
+    for source, scores in metrics.items():
+        print(f"{source:>14}: " + "  ".join(f"{name} {value}" for name, value in scores.items()))
+    print(f"        report: {REPORTS / 'report.md'}")
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

@@ -1,0 +1,31 @@
+"""Separate every test track with the best model; tracks that a killed run had finished are not separated again."""
+
+from functools import partial
+
+from stages import MODELS, SEPARATED, STEMS
+from unsung import parallel
+from unsung.data.tracks import INDEX, read_index
+from unsung.errors import told_in_one_line
+from unsung.files import fingerprint, scratch
+from unsung.models.separator import CONFIG, WEIGHTS
+from unsung.params import load_params
+from unsung.separation import separate_track
+
+
+def main() -> None:
+    params = load_params()
+    model = MODELS / "best"
+    tracks = read_index(STEMS / "test")
+    settings = [params.seed, params.separate.model_dump(), params.process.steps]
+    folder = scratch("separate", fingerprint(settings, [model / CONFIG, model / WEIGHTS, STEMS / "test" / INDEX]))
+    work = partial(
+        separate_track, model=model, folder=folder, separate=params.separate, steps=params.process.steps, seed=params.seed
+    )
+    parallel.over(work, tracks, params.compute.workers, desc="separate")
+    SEPARATED.parent.mkdir(exist_ok=True)
+    folder.replace(SEPARATED)
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

@@ -1,0 +1,18 @@
+"""Cut the spectra of the train and valid tracks into segments, as Parquet."""
+
+from stages import SHARDS, STEMS
+from unsung.data.shards import Settings, write_shards
+from unsung.data.tracks import read_index
+from unsung.errors import told_in_one_line
+from unsung.params import load_params
+
+
+def main() -> None:
+    params = load_params()
+    tracks = read_index(STEMS / "train") + read_index(STEMS / "valid")
+    write_shards(SHARDS, tracks, Settings.of(params), params.shards.megabytes, params.compute.workers)
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import changed
+from unsung.data.providers import demo
+from unsung.files import sha256
+
+
+@pytest.fixture(scope="module")
+def small(params):
+    return changed(params, providers__demo={"train": 2, "valid": 1, "test": 1, "seconds": 4.0}, compute__workers=2)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, small):
+    folder = tmp_path_factory.mktemp("demo")
+    demo.fetch(folder, small)
+    return folder
+
+
+def test_the_layout_is_that_of_musdb18hq(root, small):
+    folders = sorted(path.relative_to(root).parts[0] for path in root.glob("*/* - */mixture.wav"))
+    assert folders == ["test", "train", "train", "train"]
+    for track in demo.tracks(root, small):
+        assert {path.stem for path in track.stems["vocals"].parent.iterdir()} == {"mixture", "drums", "bass", "other", "vocals"}
+        info = soundfile.info(str(track.stems["vocals"]))
+        assert (info.samplerate, info.channels, info.subtype, info.frames) == (44_100, 2, "PCM_16", 4 * 44_100)
+
+
+def test_the_mixture_is_the_sum_to_the_last_bit(root, small):
+    for track in demo.tracks(root, small):
+        stems = {name: soundfile.read(path, dtype="int16")[0].astype(int) for name, path in track.stems.items()}
+        mixture = stems.pop("mixture")
+        np.testing.assert_array_equal(sum(stems.values()), mixture)
+
+
+def test_every_song_has_its_split_and_a_name_of_its_own(root, small):
+    found = list(demo.tracks(root, small))
+    assert [track.split for track in found] == ["train", "train", "valid", "test"]
+    assert len({track.name for track in found}) == 4
+
+
+def test_a_song_does_not_depend_on_how_many_there_are(tmp_path, root, small):
+    fewer = changed(small, providers__demo__train=1, compute__workers=1)
+    demo.fetch(tmp_path, fewer)
+    mine = {track.name: track for track in demo.tracks(tmp_path, fewer)}
+    for track in demo.tracks(root, small):
+        if track.name in mine:
+            assert sha256(mine[track.name].stems["vocals"]) == sha256(track.stems["vocals"])
+    assert len(mine) == 3
+
+
+def test_another_seed_is_other_songs(tmp_path, root, small):
+    other = changed(small, seed=1, providers__demo__train=1)
+    demo.fetch(tmp_path, other)
+    hashes = {sha256(track.stems["vocals"]) for track in demo.tracks(root, small)}
+    assert not hashes & {sha256(track.stems["vocals"]) for track in demo.tracks(tmp_path, other)}

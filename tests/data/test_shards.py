@@ -1,0 +1,100 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from unsung import audio, spectrum
+from unsung.data.shards import MANIFEST, Settings, Shards, segments, write_shards
+from unsung.data.tracks import read_index
+from unsung.errors import UserError
+from unsung.files import sha256
+
+
+@pytest.fixture
+def settings(params):
+    return Settings.of(params)
+
+
+def test_rows_are_pieces_of_the_whole_songs_spectrum(shards_folder, stems_folder, settings):
+    shards = Shards(shards_folder, "train", settings)
+    track = read_index(stems_folder / "train")[0]
+    wave = torch.from_numpy(audio.read(track.stems["vocals"])).T
+    segment = settings.frames * settings.hop_length
+    wave = torch.nn.functional.pad(wave, (0, -wave.shape[1] % segment))
+    whole = spectrum.transform(wave, settings.n_fft, settings.hop_length).numpy()
+    assert len(shards.rows) == wave.shape[1] // segment
+    for number, row in enumerate(shards.rows):
+        found = shards.stem(row, "vocals", 0, settings.frames)
+        expected = whole[..., number * settings.frames : (number + 1) * settings.frames]
+        assert row.start == number * segment
+        np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+
+
+def test_a_piece_of_a_row_is_that_piece(shards_folder, settings):
+    shards = Shards(shards_folder, "valid", settings)
+    whole = shards.stem(shards.rows[1], "other", 0, settings.frames)
+    np.testing.assert_array_equal(shards.stem(shards.rows[1], "other", 7, 20), whole[..., 7:27])
+
+
+def test_a_quiet_stem_keeps_its_bits(tmp_path, stems_folder, settings, monkeypatch):
+    track = read_index(stems_folder / "train")[0]
+    loud = next(iter(segments(track, ["vocals"], settings)))
+    original = audio.blocks
+    monkeypatch.setattr(audio, "blocks", lambda path: (block * np.float32(1e-6) for block in original(path)))
+    quiet = next(iter(segments(track, ["vocals"], settings)))
+    assert quiet["vocals_scale"] == pytest.approx(loud["vocals_scale"] * 1e-6, rel=1e-4)
+    a, b = (np.frombuffer(row["vocals"], np.float16).astype(np.float32) for row in (loud, quiet))
+    np.testing.assert_allclose(a, b, atol=1e-3 * np.abs(a).max())
+
+
+def test_shards_are_of_a_set_size_and_the_same_bytes_again(tmp_path, stems_folder, settings, shards_folder, params):
+    tracks = read_index(stems_folder / "train") + read_index(stems_folder / "valid")
+    write_shards(tmp_path, tracks, settings, params.shards.megabytes, workers=2)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == sorted(path.name for path in shards_folder.iterdir())
+    assert all(sha256(tmp_path / name) == sha256(shards_folder / name) for name in names)
+    sizes = [(tmp_path / name).stat().st_size for name in names if name != MANIFEST]
+    assert len(sizes) > 2 and max(sizes) < 0.75e6
+
+
+def test_the_file_can_be_understood_without_us(shards_folder):
+    entry = json.loads((shards_folder / MANIFEST).read_text())[0]
+    file = pq.ParquetFile(shards_folder / entry["file"])
+    assert file.metadata.num_row_groups == entry["rows"]
+    assert json.loads(file.schema_arrow.metadata[b"unsung"])["n_fft"] == 256
+    assert entry["sha256"] == sha256(shards_folder / entry["file"])
+
+
+@pytest.mark.parametrize(("key", "value"), [("n_fft", 512), ("hop_length", 128), ("sample_rate", 16_000), ("frames", 99)])
+def test_shards_of_other_settings_are_refused(shards_folder, settings, key, value):
+    with pytest.raises(UserError, match=f"was made with {key} .*, the params say {value}"):
+        Shards(shards_folder, "train", replace(settings, **{key: value}))
+
+
+def test_what_is_half_written_is_not_taken_for_whole(shards_folder, settings, tmp_path):
+    import shutil
+
+    folder = tmp_path / "shards"
+    shutil.copytree(shards_folder, folder)
+    first = next(folder.glob("*.parquet"))
+    first.write_bytes(first.read_bytes()[:1000])
+    with pytest.raises(UserError, match="is not a shard"):
+        Shards(folder, "train", settings)
+    (folder / MANIFEST).unlink()
+    with pytest.raises(UserError, match="has no whole shards"):
+        Shards(folder, "train", settings)
+
+
+def test_a_split_that_is_not_there_is_refused(shards_folder, settings):
+    with pytest.raises(UserError, match="no segment of a test track"):
+        Shards(shards_folder, "test", settings)
+
+
+def test_tracks_of_different_stems_are_refused(tmp_path, stems_folder, settings):
+    first, second = read_index(stems_folder / "train")[0], read_index(stems_folder / "valid")[0]
+    less = replace(second, stems={name: path for name, path in second.stems.items() if name != "bass"})
+    with pytest.raises(UserError, match="differ in the stem bass"):
+        write_shards(tmp_path, [first, less], settings, 1.0, workers=1)

@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from unsung.models.networks.band_split import BandSplit, band_widths, embed
+from unsung.models.networks.shape import Shape
+
+
+def make(targets=1, channels=1, state=True):
+    torch.manual_seed(0)
+    return BandSplit(Shape(targets, channels, 129, 8000, state), dim=8, blocks=1, bands=6, exponent=0.5)
+
+
+@pytest.mark.parametrize("targets", [1, 2, 4])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("state", [True, False])
+def test_masks_have_the_shape_of_the_stems(targets, channels, state):
+    mixture = torch.randn(2, channels, 129, 13, dtype=torch.complex64)
+    x = torch.randn(2, targets, channels, 129, 13, dtype=torch.complex64) if state else None
+    masks = make(targets, channels, state)(x, mixture, torch.ones(2) if state else None)
+    assert masks.shape == (2, targets, channels, 129, 13) and masks.dtype == torch.complex64
+
+
+def test_every_part_has_a_gradient():
+    network = make()
+    x, y = torch.randn(2, 1, 1, 129, 13, dtype=torch.complex64), torch.randn(2, 1, 129, 13, dtype=torch.complex64)
+    network(x, y, torch.rand(2)).abs().square().sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+    silent = {name for name, p in network.named_parameters() if not p.grad.any()}
+    assert silent <= {"time.0.weight", "time.0.bias"}  # behind the modulation, whose weights begin at zero
+
+
+def test_an_item_does_not_depend_on_its_neighbours():
+    network = make().eval()
+    x, y = torch.randn(3, 1, 1, 129, 13, dtype=torch.complex64), torch.randn(3, 1, 129, 13, dtype=torch.complex64)
+    both = network(x, y, torch.ones(3))
+    torch.testing.assert_close(network(x[1:2], y[1:2], torch.ones(1)), both[1:2], atol=1e-5, rtol=1e-4)
+
+
+def test_loudness_does_not_change_the_masks_of_bands_that_sound():
+    network = make().eval()
+    x, y = torch.randn(1, 1, 1, 129, 13, dtype=torch.complex64), torch.randn(1, 1, 129, 13, dtype=torch.complex64)
+    torch.testing.assert_close(network(x, y, torch.ones(1)), network(2 * x, 2 * y, torch.ones(1)), atol=1e-3, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("freqs", "bands", "rate"), [(513, 20, 22_050), (513, 30, 22_050), (1025, 60, 44_100), (129, 6, 8000), (9, 30, 8000)]
+)
+def test_bands_cover_the_spectrum_and_grow(freqs, bands, rate):
+    widths = band_widths(freqs, bands, rate)
+    assert sum(widths) == freqs and min(widths) >= 1 and len(widths) == min(bands, freqs)
+    assert widths[-1] >= widths[0]
+
+
+def test_times_are_told_apart():
+    found = embed(torch.linspace(0, 1, 50))
+    distances = torch.cdist(found, found) + 10 * torch.eye(50)
+    assert distances.min() > 0.1

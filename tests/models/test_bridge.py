@@ -1,0 +1,86 @@
+import pytest
+import torch
+
+from unsung.models.processes import bridge
+from unsung.models.separator import generators
+
+
+def rngs(count=2, seed=0):
+    return generators([(seed, i) for i in range(count)], torch.device("cpu"))
+
+
+@pytest.fixture
+def song():
+    torch.manual_seed(0)
+    a = torch.randn(2, 1, 1, 9, 11, dtype=torch.complex64)
+    return a, a[:, 0] + torch.randn(2, 1, 9, 11, dtype=torch.complex64)
+
+
+def test_ends_are_the_counterfactual_and_the_mixture(song):
+    a, y = song
+    torch.testing.assert_close(bridge.marginal(a, y, torch.zeros(2), 0.5, rngs()), a)
+    torch.testing.assert_close(bridge.marginal(a, y, torch.ones(2), 0.5, rngs()), y.unsqueeze(1))
+
+
+def test_the_marginal_has_the_mean_and_the_spread_of_the_closed_form(song):
+    a, y = song
+    t = torch.tensor([0.3, 0.7])
+    draws = torch.stack([bridge.marginal(a, y, t, 0.5, rngs(seed=seed)) for seed in range(2000)])
+    weight = t.view(-1, 1, 1, 1, 1)
+    mean = (1 - weight) * a + weight * y.unsqueeze(1)
+    spread = 0.5 * (weight * (1 - weight)).sqrt() * y.abs().unsqueeze(1)
+    assert ((draws.mean(0) - mean).abs() / spread).mean() < 0.05
+    torch.testing.assert_close((draws - mean).abs().square().mean(0).sqrt(), spread, rtol=0.1, atol=1e-3)
+
+
+def test_a_step_from_the_marginal_is_the_marginal_again(song):
+    """Chapman-Kolmogorov: x(t) drawn and then stepped to s has the mean and the spread of x(s)."""
+    a, y = song
+    t, s = 0.8, 0.3
+    draws = []
+    for seed in range(2000):
+        x = bridge.marginal(a, y, torch.full((2,), t), 0.5, rngs(seed=seed))
+        draws.append(bridge.step(x, a, y, t, s, 0.5, rngs(seed=seed + 10_000)))
+    found = torch.stack(draws)
+    spread = 0.5 * (s * (1 - s)) ** 0.5 * y.abs().unsqueeze(1)
+    assert ((found.mean(0) - ((1 - s) * a + s * y.unsqueeze(1))).abs() / spread).mean() < 0.05
+    torch.testing.assert_close(found.std(0), spread, rtol=0.1, atol=1e-3)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_a_perfect_network_is_followed_exactly(song, steps):
+    a, y = song
+    found = bridge.sample(lambda x, y, t: a, y, targets=1, steps=steps, sigma=0.5, rngs=rngs())
+    torch.testing.assert_close(found, a)
+
+
+def test_the_network_sees_falling_times_from_one(song):
+    a, y = song
+    seen = []
+
+    def network(x, y, t):
+        seen.append(t.tolist())
+        return a
+
+    bridge.sample(network, y, targets=1, steps=4, sigma=0.5, rngs=rngs())
+    assert seen == [[t, t] for t in (1.0, 0.75, 0.5, 0.25)]
+
+
+def test_silence_stays_silent(song):
+    a, y = song
+    y = torch.zeros_like(y)
+    assert not bridge.shaped_noise(a, y, rngs()).any()
+
+
+def test_an_item_does_not_depend_on_its_neighbours(song):
+    a, y = song
+    both = bridge.shaped_noise(a, y, rngs())
+    alone = bridge.shaped_noise(a[1:], y[1:], rngs()[1:])
+    assert torch.equal(both[1:], alone)
+
+
+def test_the_share_of_times_at_the_start_is_the_one_asked_for():
+    times = bridge.draw_times(0.4, rngs(2000))
+    assert (times == 1).float().mean() == pytest.approx(0.4, abs=0.04)
+    rest = times[times < 1]
+    assert rest.min() < 0.01 and rest.mean() == pytest.approx(0.5, abs=0.03)

@@ -1,0 +1,97 @@
+import json
+
+import pytest
+import torch
+
+from tests.conftest import changed
+from unsung.errors import UserError
+from unsung.files import sha256
+from unsung.models.separator import Config, Separator, generators
+
+
+def rngs(*numbers):
+    return generators([(0, n) for n in numbers], torch.device("cpu"))
+
+
+@pytest.mark.parametrize("targets", [("vocals",), ("vocals", "drums")])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_it_gives_a_counterfactual_for_each_target(params, targets, channels):
+    separator = Separator(Config.of(changed(params, model__targets=targets, audio__channels=channels), covers_song=False))
+    mixture = torch.randn(2, channels, 3000)
+    assert separator.counterfactual(mixture, 2, rngs(0, 1)).shape == (2, len(targets), channels, 3000)
+
+
+def test_a_mask_of_zero_leaves_the_mixture_and_one_of_one_takes_it_all(separator):
+    mixture = torch.randn(1, 1, 4000)
+    for value in (0.0, 1.0):
+        separator.network = Constant(value)
+        found = separator.counterfactual(mixture, 1, rngs(0))[:, 0]
+        torch.testing.assert_close(found, (1 - value) * mixture, atol=1e-5, rtol=0)
+
+
+class Constant(torch.nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.tensor(value + 0j))
+
+    def forward(self, state, mixture, time):
+        return self.value.expand(state.shape)
+
+
+def test_loudness_does_not_matter(separator):
+    mixture = torch.randn(1, 1, 4000)
+    found = separator.counterfactual(mixture, 1, rngs(0))
+    torch.testing.assert_close(separator.counterfactual(0.01 * mixture, 1, rngs(0)), 0.01 * found, atol=1e-6, rtol=1e-3)
+
+
+def test_silence_is_separated_into_silence(separator):
+    found = separator.counterfactual(torch.zeros(1, 1, 4000), 3, rngs(0))
+    assert not found.any()
+
+
+def test_the_loss_falls_when_it_is_followed(separator, params):
+    stems = torch.randn(2, 2, 1, 129, 40, dtype=torch.complex64)
+    stems[:, 0, :, 60:] = 0
+    optimizer = torch.optim.Adam(separator.parameters(), 1e-2)
+    values = []
+    for step in range(30):
+        loss = separator.loss(stems, params.train.loss, rngs(2 * step, 2 * step + 1))["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        values.append(float(loss))
+    assert values[-1] < 0.8 * values[0]
+
+
+def test_a_model_is_read_as_it_was_saved_and_is_the_same_bytes_again(separator, tmp_path):
+    separator.save(tmp_path / "a")
+    loaded = Separator.load(tmp_path / "a")
+    loaded.save(tmp_path / "b")
+    mixture = torch.randn(1, 1, 4000)
+    assert torch.equal(loaded.counterfactual(mixture, 2, rngs(0)), separator.counterfactual(mixture, 2, rngs(0)))
+    for name in ("config.json", "weights.safetensors"):
+        assert sha256(tmp_path / "a" / name) == sha256(tmp_path / "b" / name)
+
+
+def test_a_folder_that_is_no_model_is_one_line(separator, tmp_path):
+    with pytest.raises(UserError, match="is not a model folder: config.json is missing"):
+        Separator.load(tmp_path)
+    separator.save(tmp_path / "a")
+    (tmp_path / "a" / "weights.safetensors").write_bytes(b"junk")
+    with pytest.raises(UserError, match="is not a model that this version can read"):
+        Separator.load(tmp_path / "a")
+    separator.save(tmp_path / "b")
+    config = json.loads((tmp_path / "b" / "config.json").read_text())
+    for key, value in (("network", "transformer"), ("targets", ["vocals", "drums"]), ("format", "x")):
+        (tmp_path / "b" / "config.json").write_text(json.dumps({**config, key: value}))
+        with pytest.raises(UserError, match="is not a model that this version can read"):
+            Separator.load(tmp_path / "b")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="is not a model"):
+        Separator.load(tmp_path / "file")
+
+
+def test_generators_follow_their_numbers_alone():
+    a, b, c = generators([(1, 2), (1, 2), (2, 1)], torch.device("cpu"))
+    first, second, third = (torch.rand(3, generator=rng) for rng in (a, b, c))
+    assert torch.equal(first, second) and not torch.equal(first, third)

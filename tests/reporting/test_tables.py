@@ -1,0 +1,50 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unsung.reporting import tables
+
+
+@pytest.fixture
+def frames():
+    rows = []
+    for track, offset in (("a", 0.0), ("b", 10.0), ("silent", np.nan)):
+        for system, gain in (("unsung", 5.0), ("mixture", 0.0)):
+            for source in ("vocals", "accompaniment"):
+                for frame in range(3):
+                    silent = bool(np.isnan(offset)) or (track == "a" and frame == 2)
+                    value = np.nan if silent else offset + gain + frame
+                    rows.append(
+                        {"track": track, "system": system, "source": source, "frame": frame, "start": float(frame)}
+                        | dict.fromkeys(("sdr", "isr", "sir", "sar"), value)
+                        | {"silent": silent}
+                    )
+    return pd.DataFrame(rows)
+
+
+def test_medians_over_frames_and_then_over_tracks(frames):
+    tracks = tables.by_track(frames)
+    mine = tracks[(tracks["system"] == "unsung") & (tracks["source"] == "vocals")].set_index("track")
+    assert mine["sdr"].tolist()[:2] == [5.5, 16.0] and np.isnan(mine.loc["silent", "sdr"])
+    assert mine[["frames", "silent_frames"]].values.tolist() == [[2, 1], [3, 0], [0, 3]]
+    found = tables.by_system(tracks).set_index(["system", "source"])
+    assert found.loc[("unsung", "vocals"), "sdr"] == (5.5 + 16) / 2
+
+
+def test_metrics_are_finite_numbers_and_count_what_was_dropped(frames):
+    found = tables.metrics(tables.by_track(frames), "unsung")
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["vocals"] == {"sdr": 10.75, "isr": 10.75, "sir": 10.75, "sar": 10.75, "sdr_gain": 5.0}
+    assert found["counts"] == {"frames": 5, "silent_frames": 4, "tracks": 3, "unscored_tracks": 1}
+
+
+def test_without_any_score_the_numbers_are_left_out(frames):
+    found = tables.metrics(tables.by_track(frames[frames["track"] == "silent"]), "unsung")
+    assert found["vocals"] == {} and found["counts"]["unscored_tracks"] == 1
+
+
+def test_a_markdown_table_has_two_digits_and_dashes():
+    text = tables.markdown(pd.DataFrame({"track": ["a", "b"], "sdr": [1.234, np.nan], "frames": [3, 0]}))
+    assert text.splitlines() == ["| track | sdr | frames |", "| --- | --- | --- |", "| a | 1.23 | 3 |", "| b | - | 0 |"]

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import ROOT
+
+
+def unsung(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r}); from unsung.cli import run; run()"
+    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(separator, tmp_path):
+    separator.save(tmp_path / "models" / "best")
+    t = np.arange(3 * 44_100) / 44_100
+    song = 0.3 * np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 550 * t)], axis=1)
+    for extension in ("wav", "flac", "ogg", "mp3"):
+        soundfile.write(tmp_path / f"{extension} song.{extension}", song, 44_100)
+    return tmp_path
+
+
+def test_songs_of_every_kind_are_separated_and_add_up(folder):
+    songs = [folder / f"{extension} song.{extension}" for extension in ("wav", "flac", "ogg", "mp3")]
+    done = unsung("separate", *songs, "-o", "out", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    for song in songs:
+        files = {path.stem: path for path in (folder / "out" / song.stem).iterdir()}
+        assert set(files) == {"vocals", "accompaniment"}
+        parts = {name: soundfile.read(path, dtype="int32", always_2d=True) for name, path in files.items()}
+        whole = np.rint(soundfile.read(song, always_2d=True, dtype="float32")[0].astype(float) * 2**23)
+        assert all(rate == 44_100 for _, rate in parts.values())
+        np.testing.assert_array_equal(sum(samples.astype(np.int64) >> 8 for samples, _ in parts.values()), whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere.mp3"], "nowhere.mp3 is not a file"),
+        (["words.wav"], "words.wav is not audio"),
+        (["nan.wav"], "nan.wav has NaN or infinite samples"),
+        (["wav song.wav", "-m", "models"], "models is not a model folder"),
+        (["wav song.wav", "--accelerator", "tpu"], "accelerator in the options is 'tpu'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1(folder, arguments, said):
+    (folder / "words.wav").write_text("words")
+    samples = np.zeros((9000, 1), np.float32)
+    samples[5] = np.nan
+    soundfile.write(folder / "nan.wav", samples, 8000, subtype="FLOAT")
+    done = unsung("separate", *arguments, cwd=folder)
+    lines = [line for line in done.stderr.splitlines() if "%|" not in line and line.strip()]
+    assert done.returncode == 1
+    assert len(lines) == 1 and lines[0].startswith("unsung: ") and said in lines[0], done.stderr
+    assert not list(folder.glob("out/*/*"))
+
+
+def test_version_and_help(tmp_path):
+    assert unsung("--version", cwd=tmp_path).stdout.startswith("unsung ")
+    assert "separate" in unsung("--help", cwd=tmp_path).stdout

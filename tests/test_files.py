@@ -1,0 +1,38 @@
+import pytest
+
+from unsung.files import atomically, fingerprint, sha256
+
+
+def test_a_failure_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomically(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+
+
+def test_a_folder_takes_the_place_of_a_folder(tmp_path):
+    path = tmp_path / "a"
+    for content in ("1", "2"):
+        with atomically(path) as partial:
+            partial.mkdir()
+            (partial / content).write_text(content)
+    assert [p.name for p in path.iterdir()] == ["2"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_fingerprint_changes_with_values_and_with_code(tmp_path):
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "a.py").write_text("1")
+    first = fingerprint({"a": 1, "b": 2}, [code])
+    assert first == fingerprint({"b": 2, "a": 1}, [code])
+    assert first != fingerprint({"a": 1, "b": 3}, [code])
+    (code / "a.py").write_text("2")
+    assert first != fingerprint({"a": 1, "b": 2}, [code])
+
+
+def test_sha256_is_the_known_one(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

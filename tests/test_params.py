@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, changed
+from unsung.errors import UserError
+from unsung.params import data_root, load_params
+
+
+def with_text(tmp_path: Path, old: str, new: str) -> Path:
+    text = (ROOT / "params.yaml").read_text()
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+def test_the_projects_params_are_valid_and_learning_rate_is_a_number():
+    params = load_params(ROOT / "params.yaml")
+    assert params.train.learning_rate == pytest.approx(3e-3)
+    assert params.network is params.networks.band_split
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  sample_rate: 22050 ", "  # sample_rate ", "audio.sample_rate in .* is missing"),
+        ("  sample_rate: 22050 ", "  sample_rte: 1\n  sample_rate: 22050 ", "audio.sample_rte in .* is not a parameter"),
+        ("provider: demo ", "provider: napster ", "data.provider in .* is 'napster'"),
+        ("hop_length: 256 ", "hop_length: 700 ", "spectrum .*hop_length at most its half"),
+        ("learning_rate: 3.0e-3", "learning_rate: fast", "train.learning_rate in .* is 'fast'"),
+        ("targets: [vocals]", "targets: [vocals, vocals]", "model .*targets must be different stems"),
+        ("segment_seconds: 4.0 ", "segment_seconds: 1.0 ", "must not exceed shards.segment_seconds"),
+        ("audio:", "audio: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_it(tmp_path, old, new, said):
+    with pytest.raises(UserError, match=said):
+        load_params(with_text(tmp_path, old, new))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere.yaml is not here"):
+        load_params(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(("steps", "every", "epochs", "total"), [(12, 4, 3, 12), (13, 4, 4, 16), (3, 10, 1, 3)])
+def test_steps_are_rounded_up_to_whole_epochs(params, steps, every, epochs, total):
+    train = changed(params, train__steps=steps, train__valid_every=every).train
+    assert (train.epochs, train.total_steps) == (epochs, total)
+
+
+def test_a_relative_data_root_starts_at_the_main_checkout(params, monkeypatch, tmp_path):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert data_root(changed(params, data__root="../songs")) == tmp_path / "../songs"
+    assert data_root(changed(params, data__root="/songs")) == Path("/songs")

@@ -1,0 +1,152 @@
+"""The whole graph as a user runs it: a copy of the checkout as a repository of its own, a tiny demo, and dvc."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import soundfile
+
+from tests.conftest import ROOT, song, write_song
+
+STAGES = ["download", "resample", "shard", "train", "separate", "evaluate", "report"]
+SMALL = {
+    "  train: 40 ": "  train: 3 ",
+    "  valid: 6 ": "  valid: 1 ",
+    "  test: 6 ": "  test: 2 ",
+    "  seconds: 20.0 ": "  seconds: 5.0 ",
+    "  sample_rate: 22050 ": "  sample_rate: 8000 ",
+    "  n_fft: 1024 ": "  n_fft: 256 ",
+    "  hop_length: 256 ": "  hop_length: 64 ",
+    "  dim: 32 ": "  dim: 8 ",
+    "  blocks: 2 ": "  blocks: 1 ",
+    "  steps: 1800 ": "  steps: 4 ",
+    "  valid_every: 300 ": "  valid_every: 2 ",
+    "  filter_taps: 512 ": "  filter_taps: 32 ",
+    "  figure_seconds: 12.0 ": "  figure_seconds: 2.0 ",
+}
+
+
+class Repository:
+    """A clone with small params, in which commands run as in a terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        listed = self.run("git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard").stdout
+        for name in listed.split("\n"):
+            if name and (ROOT / name).is_file() and not name.startswith(("tests/", "metrics/", "reports/", "dvc.lock")):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        text = (folder / "params.yaml").read_text()
+        for old, new in SMALL.items():
+            assert old in text, old
+            text = text.replace(old, new, 1)
+        (folder / "params.yaml").write_text(text)
+        self.run("git", "init", "-q", "-b", "main")
+        self.commit()
+
+    def run(self, *command: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command with the tests' Python first on the path."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        keep = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTEST", "PYTHONPATH", "DVC_"))}
+        names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
+        environment = {**keep, **names, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done
+
+    def stages_run(self, *command: str) -> list[str]:
+        """Run a dvc command; the stages that ran, not counting those restored from the run cache."""
+        return re.findall(r"^Running stage '(\w+)'", self.run("dvc", *command).stdout, re.MULTILINE)
+
+    def commit(self) -> None:
+        """Commit everything."""
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-q", "-m", "state")
+
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """metrics/separation.json."""
+        return json.loads((self.folder / "metrics" / "separation.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """The demo's pipeline, run and committed."""
+    found = Repository(tmp_path_factory.mktemp("clone"))
+    assert found.stages_run("repro") == STAGES
+    found.commit()
+    return found
+
+
+def test_everything_is_there(repository):
+    for name in ("metrics/separation.json", "reports/report.md", "reports/tracks.csv", "reports/curve.csv", "models/best/config.json"):
+        assert (repository.folder / name).is_file(), name
+    metrics = repository.metrics()
+    assert set(metrics) == {"vocals", "accompaniment", "counts"}
+    assert {"sdr", "isr", "sir", "sar"} < set(metrics["vocals"])
+    assert metrics["counts"]["tracks"] == 2
+    assert len(list((repository.folder / "reports" / "figures").iterdir())) == 2
+    assert pd.read_csv(repository.folder / "reports" / "tracks.csv")["system"].nunique() == 3
+    assert not list((repository.folder / ".scratch").glob("*/*"))
+
+
+def test_again_nothing_runs_and_the_lock_is_current(repository):
+    assert repository.stages_run("repro") == []
+    assert repository.stages_run("repro", "--dry", "--allow-missing") == []
+    assert repository.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_what_was_separated_adds_up(repository):
+    folder = next((repository.folder / "data" / "separated").iterdir())
+    parts = [soundfile.read(path, dtype="int32")[0].astype(int) for path in folder.iterdir()]
+    mixture = soundfile.read(repository.folder / "data" / "stems" / "test" / folder.name / "mixture.flac", dtype="int32")[0]
+    assert len(parts) == 2 and (sum(parts) == mixture).all()
+
+
+def test_a_sampling_param_reruns_the_end_a_network_param_retrains_and_going_back_restores(repository):
+    before = repository.metrics()
+    assert repository.stages_run("exp", "run", "-S", "processes.bridge.steps=3") == STAGES[4:]
+    assert repository.metrics() != before
+    assert repository.stages_run("exp", "run", "-S", "processes.bridge.steps=1", "-S", "networks.band_split.dim=12") == STAGES[3:]
+    assert repository.metrics() != before
+    ran = repository.stages_run("exp", "run", "-S", "networks.band_split.dim=8")
+    assert "train" not in ran and "evaluate" not in ran, ran
+    assert repository.metrics() == before
+    assert repository.run("git", "status", "--porcelain").stdout == ""
+    shown = repository.run("dvc", "exp", "show", "--csv").stdout
+    assert "networks.band_split.dim" in shown and "vocals.sdr" in shown
+
+
+def test_a_folder_of_ones_own_goes_all_the_way(repository, tmp_path):
+    for number in range(4):
+        stems = song(number, 3.0, 16_000)
+        both = {"vocals": stems["vocals"], "accompaniment": stems["drums"] + stems["other"]}
+        write_song(tmp_path / "songs" / f"Song {number}", both, 16_000, "ogg")
+    repository.run("dvc", "exp", "run", "-S", "data.provider=folder", "-S", f"data.root={tmp_path / 'songs'}")
+    assert "`folder`" in (repository.folder / "reports" / "report.md").read_text()
+    assert repository.metrics()["counts"]["tracks"] >= 1
+    repository.run("git", "checkout", "-q", ".")
+    repository.run("dvc", "checkout")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  hop_length: 64 ", "  hop: 64\n  hop_length: 64 ", "unsung: spectrum.hop in params.yaml is not a parameter"),
+        ("  sample_rate: 8000 ", "  sample_rate: none ", "unsung: audio.sample_rate in params.yaml is 'none'"),
+    ],
+)
+def test_a_wrong_param_is_one_line(repository, old, new, said):
+    params = repository.folder / "params.yaml"
+    text = params.read_text()
+    params.write_text(text.replace(old, new, 1))
+    try:
+        done = repository.run("dvc", "repro", "-f", "resample", fails=True)
+        assert said in done.stderr and "Traceback" not in done.stderr
+    finally:
+        params.write_text(text)

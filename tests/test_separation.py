@@ -1,0 +1,177 @@
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from tests.conftest import changed
+from unsung import audio, separation
+from unsung.audio import FULL_SCALE, Facts
+from unsung.errors import UserError
+from unsung.models.separator import Config, Separator
+from unsung.separation import Plan, Window, share_out, stems, windows
+
+PLAN = Plan(window=4000, overlap=1000, batch_size=2, steps=1, seed=0)
+
+
+def noise(frames, channels=1, seed=0):
+    return (0.1 * np.random.default_rng(seed).standard_normal((frames, channels))).astype(np.float32)
+
+
+def in_blocks(samples, size=1777):
+    return (samples[i : i + size] for i in range(0, len(samples), size))
+
+
+class Half(torch.nn.Module):
+    """A network whose mask is a half everywhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.mask = torch.nn.Parameter(torch.tensor(0.5 + 0j))
+
+    def forward(self, state, mixture, time):
+        return self.mask.expand(state.shape)
+
+
+@pytest.mark.parametrize("length", [1, 999, 4000, 4001, 7000, 7001, 12_345])
+def test_windows_cover_the_song_once(length):
+    song = noise(length)
+    found = list(windows(in_blocks(song), PLAN))
+    assert [w.start for w in found] == [3000 * i for i in range(len(found))]
+    assert [w.last for w in found] == [False] * (len(found) - 1) + [True]
+    assert found[-1].start + found[-1].length == length
+    for window in found:
+        np.testing.assert_array_equal(window.samples[: window.length], song[window.start : window.start + window.length])
+        assert len(window.samples) == PLAN.window
+
+
+@pytest.mark.parametrize("length", [1, 3500, 4001, 12_345])
+@pytest.mark.parametrize("overlap", [0, 1000, 2000])
+def test_windows_fade_into_each_other_without_a_trace(separator, length, overlap):
+    separator.network = Half()
+    song = noise(length)
+    plan = Plan(4000, overlap, 2, 1, 0)
+    found = np.concatenate(list(stems(separator, in_blocks(song), plan)), axis=1)
+    np.testing.assert_allclose(found[0], 0.5 * song, atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_neither_blocks_nor_batches_matter(separator, steps):
+    song = noise(20_000)
+    results = []
+    for size, batch_size in ((1777, 1), (1777, 5), (20_000, 2)):
+        plan = Plan(4000, 1000, batch_size, steps, seed=1)
+        results.append(np.concatenate(list(stems(separator, in_blocks(song, size), plan)), axis=1))
+    for other in results[1:]:
+        np.testing.assert_allclose(other, results[0], atol=2e-6)
+
+
+def test_the_seed_matters_where_there_is_noise(separator):
+    def found(seed, steps):
+        return np.concatenate(list(stems(separator, in_blocks(noise(6000)), Plan(4000, 1000, 2, steps, seed))), axis=1)
+
+    np.testing.assert_array_equal(found(0, 3), found(0, 3))
+    assert not np.array_equal(found(0, 3), found(1, 3))
+    np.testing.assert_array_equal(found(0, 1), found(1, 1))
+
+
+@pytest.mark.parametrize(("model_channels", "song_channels"), [(1, 2), (1, 5), (2, 1), (2, 2)])
+def test_other_channels_than_the_models_go_one_by_one(params, model_channels, song_channels):
+    separator = Separator(Config.of(changed(params, audio__channels=model_channels), covers_song=False)).eval()
+    song = noise(9000, song_channels)
+    found = np.concatenate(list(stems(separator, in_blocks(song), PLAN)), axis=1)
+    assert found.shape == (1, 9000, song_channels)
+    if model_channels == 1:
+        alone = np.concatenate(list(stems(separator, in_blocks(song[:, 1:2]), PLAN)), axis=1)
+        np.testing.assert_allclose(found[..., 1:2], alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("covers_song", [False, True])
+@pytest.mark.parametrize("loudness", [0.1, 0.9, 1.9])
+def test_parts_are_whole_numbers_within_full_scale_that_add_up(covers_song, loudness):
+    rng = np.random.default_rng(0)
+    mixture = (rng.uniform(-loudness, loudness, (1000, 2)) * FULL_SCALE).astype(np.int32)
+    estimates = rng.uniform(-1.5, 1.5, (2, 1000, 2)).astype(np.float32)
+    found = share_out(mixture, estimates, covers_song)
+    assert len(found) == (2 if covers_song else 3)
+    assert found.max() < FULL_SCALE and found.min() >= -FULL_SCALE
+    np.testing.assert_array_equal(found.sum(0), mixture)
+
+
+def test_estimates_are_kept_where_they_fit():
+    mixture, estimates = np.full((4, 1), 5000, np.int32), np.full((1, 4, 1), 1000 / FULL_SCALE, np.float32)
+    np.testing.assert_array_equal(share_out(mixture, estimates, False)[0], 1000)
+    np.testing.assert_array_equal(share_out(mixture, estimates, True)[0], 5000)
+
+
+def test_a_song_far_beyond_full_scale_is_refused():
+    with pytest.raises(UserError, match=r"peak is 3.0 times full scale"):
+        share_out(np.full((4, 1), 3 * FULL_SCALE, np.int32), np.zeros((1, 4, 1), np.float32), False)
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_parts_add_up_at_the_songs_own_rate_and_channels(separator, rate, channels):
+    song = noise(rate * 3 + 123, channels)
+    found = list(separation.parts(separator, lambda: in_blocks(song), Facts(rate, channels, 0), PLAN))
+    together = np.concatenate(found, axis=1)
+    np.testing.assert_array_equal(together.sum(0), audio.to_grid(song))
+
+
+def test_an_estimate_at_another_rate_keeps_its_place(separator):
+    """Half of the song is taken out, so the stem is half of what the model's rate can hold of it."""
+    separator.network = Half()
+    t = np.arange(44_100 * 2) / 44_100
+    song = (0.5 * np.sin(2 * np.pi * 1000 * t))[:, None].astype(np.float32)
+    found = np.concatenate(list(separation.parts(separator, lambda: in_blocks(song), Facts(44_100, 1, 0), PLAN)), axis=1)
+    inner = slice(5000, 80_000)
+    np.testing.assert_allclose(found[0][inner] / FULL_SCALE, 0.5 * song[inner], atol=1e-3)
+
+
+def test_a_failure_in_the_middle_leaves_nothing_half_done(separator, tmp_path):
+    def song():
+        yield noise(9000)
+        raise UserError("the file ends")
+
+    with pytest.raises(UserError):
+        separation.write_parts(separator, song, Facts(8000, 1, 9000), tmp_path / "song", PLAN)
+    assert not list((tmp_path / "song").iterdir())
+
+
+def test_finished_songs_are_passed_over_and_changed_ones_are_not(separator, params, tmp_path, capsys):
+    separator.save(tmp_path / "model")
+    soundfile.write(tmp_path / "a.wav", noise(9000), 8000)
+
+    def go(seed=0):
+        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", tmp_path / "model", params.separate, 1, seed)
+        return "finished before" in capsys.readouterr().out
+
+    assert [go(), go(), go(seed=1), go(seed=1)] == [False, True, False, True]
+    (tmp_path / "out" / "a" / "vocals.flac").unlink()
+    assert not go(seed=1)
+    soundfile.write(tmp_path / "a.wav", noise(9000, seed=2), 8000)
+    assert not go(seed=1)
+
+
+def test_two_songs_of_one_name_and_an_empty_one_are_refused(separator, params, tmp_path):
+    separator.save(tmp_path / "model")
+    arguments = tmp_path / "out", tmp_path / "model", params.separate, 1, 0
+    with pytest.raises(UserError, match="two songs are called a"):
+        separation.separate_files([tmp_path / "a.wav", tmp_path / "b" / "a.mp3"], *arguments)
+    soundfile.write(tmp_path / "a.wav", noise(0), 8000)
+    with pytest.raises(UserError, match="is empty"):
+        separation.separate_files([tmp_path / "a.wav"], *arguments)
+
+
+def test_a_gpu_that_is_not_there_is_one_line():
+    if torch.cuda.is_available():
+        assert separation.device_of("gpu").type == "cuda"
+    else:
+        with pytest.raises(UserError, match="torch finds none"):
+            separation.device_of("gpu")
+    assert separation.device_of("cpu").type == "cpu"
+
+
+def test_a_windows_weights_and_its_neighbours_add_up_to_one():
+    middle = Window(noise(4000), 3000, 4000, last=False)
+    fades = separation._fades(middle, PLAN)
+    np.testing.assert_allclose(fades[:1000] + fades[-1000:], 1, atol=1e-6)

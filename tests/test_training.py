@@ -1,0 +1,140 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.conftest import ROOT, changed
+from unsung import training
+from unsung.data.shards import Settings, Shards
+from unsung.data.tracks import read_index
+from unsung.files import sha256
+from unsung.models.separator import Separator
+
+FILES = ("best/config.json", "best/weights.safetensors", "last/weights.safetensors", "curve.csv")
+
+
+def run(params, shards_folder, stems_folder, out: Path, scratch: Path) -> dict[str, str]:
+    """Train, and the hashes of what it wrote."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    shards = Shards(shards_folder, "train", Settings.of(params))
+    training.train(params, shards, read_index(stems_folder / "valid"), out, scratch)
+    return {name: sha256(out / name) for name in FILES}
+
+
+@pytest.fixture(scope="module")
+def straight(params, shards_folder, stems_folder, tmp_path_factory):
+    """A run without an interruption: its folder and its hashes."""
+    folder = tmp_path_factory.mktemp("straight")
+    return folder / "out", run(params, shards_folder, stems_folder, folder / "out", folder / "scratch")
+
+
+def test_it_learns_and_writes_models_and_a_curve(straight, params):
+    out, _ = straight
+    curve = pd.read_csv(out / "curve.csv")
+    assert curve["step"].tolist() == [4, 8, 12]
+    assert {"train_loss", "train_spectrum", "train_waveform", "train_compressed", "valid_sdr"} < set(curve)
+    assert np.isfinite(curve.to_numpy()).all()
+    assert curve["train_loss"].iloc[-1] < curve["train_loss"].iloc[0]
+    for name in ("best", "last"):
+        assert Separator.load(out / name).config.targets == ("vocals",)
+
+
+def test_the_best_weights_are_those_of_the_best_validation(straight, params, stems_folder):
+    out, _ = straight
+    curve = pd.read_csv(out / "curve.csv")
+    plan = training.separation.Plan.of(params.separate, 8000, params.train.valid_steps, params.seed)
+    found = training.valid_sdr(Separator.load(out / "best"), read_index(stems_folder / "valid")[0], plan)
+    assert found == pytest.approx(curve["valid_sdr"].max(), abs=1e-3)
+
+
+def test_two_runs_are_the_same_bytes(straight, params, shards_folder, stems_folder, tmp_path):
+    assert run(params, shards_folder, stems_folder, tmp_path / "out", tmp_path / "scratch") == straight[1]
+
+
+def test_the_scratch_is_gone_when_all_is_written(straight):
+    assert not (straight[0].parent / "scratch").exists()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r} + "/src")
+from unsung.data.shards import Settings, Shards
+from unsung.data.tracks import read_index
+from unsung.params import Params
+from unsung import training
+params = Params.model_validate_json(Path({params!r}).read_text())
+shards = Shards(Path({shards!r}), "train", Settings.of(params))
+training.train(params, shards, read_index(Path({stems!r}) / "valid"), Path({out!r}), Path({scratch!r}))
+"""
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(straight, params, shards_folder, stems_folder, tmp_path):
+    scratch, out = tmp_path / "scratch", tmp_path / "out"
+    scratch.mkdir()
+    (tmp_path / "params.json").write_text(params.model_dump_json())
+    names = {"root": str(ROOT), "params": str(tmp_path / "params.json"), "shards": str(shards_folder), "stems": str(stems_folder)}
+    script = KILLED.format(**names, out=str(out), scratch=str(scratch))
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while not (scratch / training.STATE).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (scratch / training.STATE).exists() and not out.exists()
+    steps = torch.load(scratch / training.STATE, weights_only=False)["global_step"]
+    assert 0 < steps <= 12
+    assert run(params, shards_folder, stems_folder, out, scratch) == straight[1]
+
+
+def test_accumulating_two_halves_is_one_whole(params, shards_folder, stems_folder, tmp_path):
+    """Four segments at once, or two and two: the same gradient, so nearly the same weights."""
+    whole = changed(params, train__batch_size=4, train__steps=4)
+    halves = changed(params, train__batch_size=2, train__accumulate=2, train__steps=4)
+    found = []
+    for name, these in (("whole", whole), ("halves", halves)):
+        run(these, shards_folder, stems_folder, tmp_path / name, tmp_path / f"{name}.scratch")
+        found.append(torch.cat([p.flatten() for p in Separator.load(tmp_path / name / "last").parameters()]))
+    torch.testing.assert_close(found[0], found[1], atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed"])
+def test_mixed_precision_trains(params, shards_folder, stems_folder, tmp_path, precision):
+    run(changed(params, train__precision=precision, train__steps=4), shards_folder, stems_folder, tmp_path / "out", tmp_path / "s")
+    assert np.isfinite(pd.read_csv(tmp_path / "out" / "curve.csv").to_numpy()).all()
+
+
+def test_patience_ends_a_run_that_does_not_improve(params, shards_folder, stems_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "valid_sdr", lambda *arguments: 1.0)
+    run(changed(params, train__steps=40, train__patience=2), shards_folder, stems_folder, tmp_path / "out", tmp_path / "s")
+    assert pd.read_csv(tmp_path / "out" / "curve.csv")["step"].max() == 12
+
+
+def test_tensorboard_by_a_switch(params, shards_folder, stems_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    run(changed(params, train__tensorboard=True, train__steps=4), shards_folder, stems_folder, tmp_path / "out", tmp_path / "s")
+    assert list((tmp_path / ".scratch" / "tensorboard").rglob("events.out.*"))
+
+
+def test_two_targets_and_all_of_them(params, shards_folder, stems_folder, tmp_path):
+    for name, targets in (("two", ["vocals", "drums"]), ("all", ["vocals", "drums", "bass", "other"])):
+        these = changed(params, model__targets=targets, train__steps=4)
+        run(these, shards_folder, stems_folder, tmp_path / name, tmp_path / f"{name}.scratch")
+        config = Separator.load(tmp_path / name / "best").config
+        assert config.parts == (("vocals", "drums", "accompaniment") if name == "two" else tuple(targets))
+
+
+def test_the_learning_rate_rises_and_falls():
+    factors = [training.learning_rate_factor(step, 10, 100) for step in range(101)]
+    assert factors[:10] == pytest.approx([(step + 1) / 11 for step in range(10)])
+    assert max(factors) == factors[10] == 1
+    assert factors[55] == pytest.approx(0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi / 2)))
+    assert factors[100] == pytest.approx(0.01)
