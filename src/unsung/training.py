@@ -49,8 +49,8 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
     frames = round(params.train.segment_seconds * config.sample_rate / config.hop_length)
     segments = batches.Segments(shards, config.targets, frames, params.train.remix, params.seed)
     keeper = Keeper(scratch)
-    trainer = _trainer(params, scratch, keeper)
     _quiet()
+    trainer = _trainer(params, scratch, keeper)
     trainer.fit(
         module,
         batches.loader(segments, params.train),

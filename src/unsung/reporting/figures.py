@@ -17,7 +17,7 @@ FLOOR = -80.0  # dB below the loudest point of the figure
 
 
 def spectrograms(path: Path, panels: Mapping[str, Samples], sample_rate: int, start: float, n_fft: int = 1024) -> None:
-    """Write a PNG with a spectrogram for each of `panels`, two in a row, on one scale of loudness; `start` in seconds."""
+    """Write a JPEG with a spectrogram for each of `panels`, two in a row, on one scale of loudness; `start` in seconds."""
     powers = {title: _decibels(samples.mean(axis=1), n_fft) for title, samples in panels.items()}
     loudest = max(power.max() for power in powers.values())
     rows = -(-len(panels) // 2)
@@ -38,7 +38,7 @@ def spectrograms(path: Path, panels: Mapping[str, Samples], sample_rate: int, st
         axis.set_xlabel("s")
     figure.colorbar(image, ax=axes, label="dB", pad=0.01, fraction=0.03)
     with atomically(path) as partial:
-        figure.savefig(partial, dpi=80, format="png", metadata={"Software": None})
+        figure.savefig(partial, dpi=90, format="jpeg", pil_kwargs={"quality": 80, "optimize": True})
 
 
 def _decibels(samples: np.ndarray, n_fft: int) -> np.ndarray:

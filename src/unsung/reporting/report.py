@@ -55,7 +55,7 @@ def draw(track: Track, estimates: Path, folder: Path, params: Params) -> str:
         if len(panels) == 1:
             panels[f"error of the {source}"] = (estimate - truth)[cut]
         panels |= {f"{source}, true": truth[cut], f"{source}, separated": estimate[cut]}
-    name = "".join(letter if letter.isalnum() else "-" for letter in track.name) + ".png"
+    name = "".join(letter if letter.isalnum() else "-" for letter in track.name) + ".jpg"
     figures.spectrograms(folder / name, panels, params.audio.sample_rate, first / params.audio.sample_rate)
     return f"figures/{name}"
 
