@@ -7,9 +7,10 @@ import pandas as pd
 from stages import METRICS, MODELS, REPORTS, SCORES, SEPARATED, STEMS
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
+from unsung.evaluation import SYSTEMS
 from unsung.params import load_params
 from unsung.reporting.report import write_report
-from unsung.reporting.tables import by_track
+from unsung.reporting.tables import by_track, wide
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
     metrics = write_report(REPORTS / "report.md", frames, curve, tracks, SEPARATED, params)
     METRICS.mkdir(exist_ok=True)
     (METRICS / "separation.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
-    by_track(frames).to_csv(REPORTS / "tracks.csv", index=False, float_format="%.4f")
+    wide(by_track(frames), SYSTEMS[0]).to_csv(REPORTS / "tracks.csv", index=False, float_format="%.4f")
     curve.to_csv(REPORTS / "curve.csv", index=False)
     for source, scores in metrics.items():
         print(f"{source:>14}: " + "  ".join(f"{name} {value}" for name, value in scores.items()))

@@ -1,10 +1,12 @@
 import json
+import subprocess
+import sys
 
 import av
 import numpy as np
 import pytest
 
-from tests.conftest import SHARED
+from tests.conftest import ROOT, SHARED
 from unsung import scoring
 
 RATE = 8000
@@ -100,3 +102,10 @@ def read_stem(path, number):
         resampler = av.AudioResampler(format="s16p")
         frames = [f.to_ndarray().T for frame in container.decode(audio=number) for f in resampler.resample(frame)]
     return np.concatenate(frames) / 2**15
+
+
+def test_scoring_needs_no_ffmpeg():
+    """museval's own import fails without the ffmpeg and ffprobe programs; ours does not ask for them."""
+    code = "from unsung.scoring import museval_metrics as m; import sys; assert m().bss_eval and 'stempeg' not in sys.modules"
+    environment = {"PATH": "", "PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

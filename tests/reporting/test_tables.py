@@ -48,3 +48,11 @@ def test_without_any_score_the_numbers_are_left_out(frames):
 def test_a_markdown_table_has_two_digits_and_dashes():
     text = tables.markdown(pd.DataFrame({"track": ["a", "b"], "sdr": [1.234, np.nan], "frames": [3, 0]}))
     assert text.splitlines() == ["| track | sdr | frames |", "| --- | --- | --- |", "| a | 1.23 | 3 |", "| b | - | 0 |"]
+
+
+def test_the_wide_table_has_a_row_for_each_track(frames):
+    found = tables.wide(tables.by_track(frames), "unsung")
+    assert found["track"].tolist() == ["a", "b", "silent"]
+    assert found["vocals_sdr"].tolist()[:2] == [5.5, 16.0]
+    assert found["accompaniment_sdr_of_mixture"].tolist()[:2] == [0.5, 11.0]
+    assert found["silent_frames"].tolist() == [1, 0, 3]

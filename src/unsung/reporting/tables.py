@@ -39,6 +39,20 @@ def metrics(tracks: pd.DataFrame, system: str) -> dict[str, Any]:
     return {**found, "counts": {name: int(count) for name, count in counts.items()}}
 
 
+def wide(tracks: pd.DataFrame, system: str) -> pd.DataFrame:
+    """One row for each track, as a plot wants it: a system's scores by source, and the SDR of the other systems beside them."""
+    mine = tracks[tracks["system"] == system]
+    counts = mine.drop_duplicates("track").set_index("track")[["frames", "silent_frames"]]
+    scores = [
+        rows.set_index("track")[list(MEASURES)].add_prefix(f"{source}_") for source, rows in mine.groupby("source", sort=False)
+    ]
+    others = [
+        rows.set_index("track")["sdr"].rename(f"{source}_sdr_of_{str(other).replace(' ', '_')}")
+        for (other, source), rows in tracks[tracks["system"] != system].groupby(["system", "source"], sort=False)
+    ]
+    return pd.concat([counts, *scores, *others], axis=1).reset_index()
+
+
 def markdown(table: pd.DataFrame) -> str:
     """A Markdown table, numbers with two digits, what has no score as a dash."""
 
