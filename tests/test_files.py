@@ -1,5 +1,6 @@
 import pytest
 
+from unsung.errors import UserError
 from unsung.files import atomically, fingerprint, sha256
 
 
@@ -31,6 +32,11 @@ def test_a_fingerprint_changes_with_values_and_with_code(tmp_path):
     assert first != fingerprint({"a": 1, "b": 3}, [code])
     (code / "a.py").write_text("2")
     assert first != fingerprint({"a": 1, "b": 2}, [code])
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="nowhere is not here; run the stage"):
+        fingerprint({}, [tmp_path / "nowhere"])
 
 
 def test_sha256_is_the_known_one(tmp_path):

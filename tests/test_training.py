@@ -95,6 +95,15 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(straight, params, sha
     assert run(params, shards_folder, stems_folder, out, scratch) == straight[1]
 
 
+def test_a_state_that_is_half_written_leaves_the_last_one(tmp_path, monkeypatch):
+    files = training.WholeFiles()
+    files.save_checkpoint({"step": 1}, tmp_path / training.STATE)
+    monkeypatch.setattr(torch, "save", lambda checkpoint, path: (path.write_bytes(b"half"), 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        files.save_checkpoint({"step": 2}, tmp_path / training.STATE)
+    assert torch.load(tmp_path / training.STATE) == {"step": 1}
+
+
 def test_accumulating_two_halves_is_one_whole(params, shards_folder, stems_folder, tmp_path):
     """Four segments at once, or two and two: the same gradient, so nearly the same weights."""
     whole = changed(params, train__batch_size=4, train__steps=4)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from unsung.errors import UserError
+
 
 @contextmanager
 def atomically(path: Path) -> Iterator[Path]:
@@ -34,9 +36,16 @@ def remove(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The SHA-256 of a file, as hexadecimal digits.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UserError(f"{path} is not here; run the stage that writes it (dvc repro)") from None
 
 
 def fingerprint(values: Any, files: Iterable[Path] = ()) -> str:

@@ -28,6 +28,7 @@ from unsung.params import Accelerator, Separate
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
 Parts = Int[np.ndarray, "_part _frame _channel"]  # the stems and, unless they cover the song, the accompaniment
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of music [{elapsed}<{remaining}]"
 Song = Callable[[], Iterator[Samples]]  # opens the song anew each time: it is read once to estimate and once to subtract
 
 
@@ -124,7 +125,7 @@ def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Sepa
         if all(audio.comment(folder / f"{part}.flac") == comment for part in separator.config.parts):
             print(f"{song}: finished before, see {folder}")
             continue
-        with tqdm(total=round(own.frames / own.sample_rate), desc=song.name, unit="s") as bar:
+        with tqdm(total=own.frames / own.sample_rate, desc=song.name, bar_format=BAR) as bar:
             write_parts(separator, partial(audio.blocks, song), own, folder, plan, comment, bar.update)
         print(f"{song}: {', '.join(f'{folder / part}.flac' for part in separator.config.parts)}")
 

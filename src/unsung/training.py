@@ -20,6 +20,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -135,6 +136,14 @@ class Keeper(Callback):
         self.best, self.curve = state_dict["best"], state_dict["curve"]
 
 
+class WholeFiles(TorchCheckpointIO):
+    """Writes the state to a temporary name and renames it: a run that is killed while it writes has its last state still."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        with atomically(Path(path)) as partial:
+            torch.save(checkpoint, partial)
+
+
 def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
     """From 0 to 1 over the warm-up, then along half a cosine to 0.01."""
     if step < warmup_steps:
@@ -169,6 +178,7 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper) -> Trainer:
         deterministic=True if train.accelerator == "cpu" else "warn",
         logger=TensorBoardLogger(logs, name=scratch.name) if train.tensorboard else False,
         callbacks=callbacks,
+        plugins=[WholeFiles()],
         num_sanity_val_steps=0,
         enable_model_summary=False,
         use_distributed_sampler=False,
