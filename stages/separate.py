@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from stages import MODELS, SEPARATED, STEMS
+from stages import MODELS, SEPARATED, SRC, STEMS
 from unsung import parallel
 from unsung.data.tracks import INDEX, read_index
 from unsung.errors import told_in_one_line
@@ -11,19 +11,19 @@ from unsung.models.separator import CONFIG, WEIGHTS
 from unsung.params import load_params
 from unsung.separation import separate_track
 
+CODE = ["audio.py", "data/tracks.py", "models", "separation.py", "spectrum.py"]
+
 
 def main() -> None:
     params = load_params()
-    model = MODELS / "best"
+    model, steps = MODELS / "best", params.process.steps
     tracks = read_index(STEMS / "test")
-    settings = [params.seed, params.separate.model_dump(), params.process.steps]
-    folder = scratch("separate", fingerprint(settings, [model / CONFIG, model / WEIGHTS, STEMS / "test" / INDEX]))
-    work = partial(
-        separate_track, model=model, folder=folder, separate=params.separate, steps=params.process.steps, seed=params.seed
-    )
-    parallel.over(work, tracks, params.compute.workers, desc="separate")
-    SEPARATED.parent.mkdir(exist_ok=True)
-    folder.replace(SEPARATED)
+    files = [model / CONFIG, model / WEIGHTS, STEMS / "test" / INDEX, *(SRC / name for name in CODE)]
+    with scratch("separate", fingerprint([params.seed, params.separate.model_dump(), steps], files)) as folder:
+        work = partial(separate_track, model=model, folder=folder, separate=params.separate, steps=steps, seed=params.seed)
+        parallel.over(work, tracks, params.compute.workers, desc="separate")
+        SEPARATED.parent.mkdir(exist_ok=True)
+        folder.replace(SEPARATED)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """Train the separator; a run that was killed goes on where it was."""
 
-from pathlib import Path
-
-from stages import MODELS, SHARDS, STEMS
+from stages import MODELS, SHARDS, SRC, STEMS
 from unsung.data.shards import MANIFEST, Settings, Shards
 from unsung.data.tracks import INDEX, read_index
 from unsung.errors import told_in_one_line
@@ -10,26 +8,18 @@ from unsung.files import fingerprint, scratch
 from unsung.params import load_params
 from unsung.training import train
 
-SRC = Path("src/unsung")
-CODE = [SRC / name for name in ("models", "data/batches.py", "data/augment.py", "data/shards.py", "separation.py", "spectrum.py")]
-DATA = [SHARDS / MANIFEST, STEMS / "valid" / INDEX]
+DATA = ["data/augment.py", "data/batches.py", "data/shards.py", "data/tracks.py"]
+CODE = [*DATA, "audio.py", "models", "scoring.py", "separation.py", "spectrum.py", "training.py"]
 
 
 def main() -> None:
     params = load_params()
+    shards, valid = Shards(SHARDS, "train", Settings.of(params)), read_index(STEMS / "valid")
     settings = params.model_dump(include={"seed", "audio", "spectrum", "model", "train"})
-    key = fingerprint(
-        [
-            settings,
-            params.separate.window_seconds,
-            params.separate.overlap,
-            params.network.model_dump(),
-            params.process.forward.model_dump(),
-        ],
-        [*CODE, SRC / "training.py", *DATA],
-    )
-    shards = Shards(SHARDS, "train", Settings.of(params))
-    train(params, shards, read_index(STEMS / "valid"), MODELS, scratch("train", key))
+    files = [SHARDS / MANIFEST, STEMS / "valid" / INDEX, *(SRC / name for name in CODE)]
+    key = fingerprint([settings, params.network.model_dump(), params.process.forward.model_dump()], files)
+    with scratch("train", key) as folder:
+        train(params, shards, valid, MODELS, folder)
 
 
 if __name__ == "__main__":

@@ -44,11 +44,10 @@ def params() -> Params:
         train__batch_size=2,
         train__segment_seconds=0.5,
         train__warmup_steps=2,
-        train__loader_workers=0,
         separate__window_seconds=1.0,
         evaluate__filter_taps=32,
         report__figure_seconds=2.0,
-        compute__workers=1,
+        compute={"workers": 1, "loader_workers": 0, "tensorboard": False},
     )
 
 

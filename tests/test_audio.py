@@ -43,7 +43,7 @@ def test_what_libsndfile_cannot_open_goes_through_pyav(tmp_path, tone):
 def test_a_stream_is_resampled_like_the_whole(tmp_path, tone):
     path = tmp_path / "a.flac"
     soundfile.write(path, tone, 44_100, subtype="PCM_24")
-    found = audio.read(path, sample_rate=22_050)
+    found = np.concatenate(list(audio.resampled(audio.blocks(path), 44_100, 22_050)))
     expected = soxr.resample(audio.read(path), 44_100, 22_050, quality="HQ")
     assert len(found) == len(expected)
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -65,7 +65,6 @@ def test_what_is_written_is_read_back_to_the_last_bit(tmp_path, bits):
     audio.write(tmp_path / "a.flac", [grid[:50_000], grid[50_000:]], 44_100, 2, bits)
     np.testing.assert_array_equal(soundfile.read(tmp_path / "a.flac", dtype="int32")[0] >> 8, grid)
     np.testing.assert_array_equal(audio.to_grid(audio.read(tmp_path / "a.flac"), bits), grid)
-    np.testing.assert_array_equal(audio.from_grid(grid), audio.read(tmp_path / "a.flac"))
 
 
 def test_beyond_full_scale_nothing_is_written(tmp_path):
@@ -96,6 +95,25 @@ def test_what_is_not_audio_is_one_line(tmp_path, content):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"b\.wav is not a file"):
         audio.read(tmp_path / "b.wav")
+
+
+@pytest.mark.parametrize("extension", ["mp3", "flac", "ogg"])
+def test_a_file_that_was_cut_off_is_one_line(tmp_path, extension):
+    path = tmp_path / f"a.{extension}"
+    noise = 0.1 * np.random.default_rng(0).standard_normal((400_000, 1)).astype(np.float32)
+    soundfile.write(path, noise, 44_100)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    if audio.facts(path).frames == 400_000:  # an Ogg file does not say how long it is: half of it is a whole file
+        with pytest.raises(UserError, match=rf"a\.{extension} (ends after|cannot be read to its end)"):
+            audio.read(path)
+    else:
+        assert extension == "ogg"
+
+
+def test_a_name_that_ends_in_raw_is_one_line(tmp_path):
+    (tmp_path / "a.raw").write_bytes(bytes(range(256)) * 100)
+    with pytest.raises(UserError, match=r"a\.raw (is not|has no) audio"):
+        audio.read(tmp_path / "a.raw")
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

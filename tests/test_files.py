@@ -1,7 +1,9 @@
+import threading
+
 import pytest
 
 from unsung.errors import UserError
-from unsung.files import atomically, fingerprint, sha256
+from unsung.files import atomically, fingerprint, scratch, sha256
 
 
 def test_a_failure_leaves_the_old_file(tmp_path):
@@ -32,6 +34,33 @@ def test_a_fingerprint_changes_with_values_and_with_code(tmp_path):
     assert first != fingerprint({"a": 1, "b": 3}, [code])
     (code / "a.py").write_text("2")
     assert first != fingerprint({"a": 1, "b": 2}, [code])
+
+
+def test_scratch_is_kept_after_a_failure_and_removed_after_success(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with pytest.raises(RuntimeError), scratch("train", "key") as folder:
+        (folder / "state").write_text("1")
+        raise RuntimeError
+    with scratch("train", "key") as folder:
+        assert (folder / "state").read_text() == "1"
+    assert not folder.exists()
+
+
+def test_a_second_run_waits_for_the_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    seen = []
+
+    def second():
+        with scratch("train", "key"):
+            seen.append("second")
+
+    with scratch("train", "key"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        seen.append("first")
+    thread.join(5)
+    assert seen == ["first", "second"]
 
 
 def test_a_missing_file_is_one_line(tmp_path):

@@ -39,3 +39,21 @@ def product(seed: int) -> bytes:
 
 def test_the_result_does_not_depend_on_the_workers():
     assert parallel.over(product, range(3), 1, "test") == parallel.over(product, range(3), 2, "test")
+
+
+def solve_threads(_: int) -> set[int]:
+    from threadpoolctl import threadpool_info
+
+    import unsung.scoring
+
+    assert unsung.scoring.museval_metrics
+    return {library["num_threads"] for library in threadpool_info() if library["internal_api"] == "openblas"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_linear_algebra_runs_on_one_thread(workers):
+    """With two, museval's solutions differ in the last digits from one machine to the next."""
+    import unsung.scoring  # as a stage does: scoring is imported before the work begins
+
+    assert unsung.scoring.museval_metrics
+    assert all(threads == {1} for threads in parallel.over(solve_threads, range(2), workers, "test"))

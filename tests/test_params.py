@@ -32,6 +32,8 @@ def test_the_projects_params_are_valid_and_learning_rate_is_a_number():
         ("targets: [vocals]", "targets: [vocals, vocals]", "model .*targets must be different stems"),
         ("segment_seconds: 4.0 ", "segment_seconds: 1.0 ", "must not exceed shards.segment_seconds"),
         ("audio:", "audio: [", "is not YAML"),
+        ("  window_seconds: 8.0 ", "  window_seconds: 0.00001 ", "must be at least 0.093, two windows of the STFT"),
+        ("  window_seconds: 1.0 ", "  window_seconds: 0.00001 ", "evaluate.window_seconds in .* is 1e-05"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_it(tmp_path, old, new, said):
@@ -42,12 +44,6 @@ def test_a_wrong_value_is_one_line_that_names_it(tmp_path, old, new, said):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere.yaml is not here"):
         load_params(tmp_path / "nowhere.yaml")
-
-
-@pytest.mark.parametrize(("steps", "every", "epochs", "total"), [(12, 4, 3, 12), (13, 4, 4, 16), (3, 10, 1, 3)])
-def test_steps_are_rounded_up_to_whole_epochs(params, steps, every, epochs, total):
-    train = changed(params, train__steps=steps, train__valid_every=every).train
-    assert (train.epochs, train.total_steps) == (epochs, total)
 
 
 def test_a_relative_data_root_starts_at_the_main_checkout(params, monkeypatch, tmp_path):

@@ -23,7 +23,7 @@ def case():
 def test_it_is_museval_to_the_last_digit(case):
     truth, found = case
     table = scoring.score(truth, found, RATE, 1.0, 64)
-    expected = scoring.museval_metrics().bss_eval(
+    expected = scoring.museval_metrics.bss_eval(
         *(np.stack(list(x.values())).astype(float) for x in (truth, found)), window=RATE, hop=RATE, filters_len=64
     )
     for measure, values in zip(scoring.MEASURES, expected, strict=False):
@@ -73,6 +73,15 @@ def test_a_reference_that_is_silent_throughout_is_reported_and_not_raised(case):
     assert table["silent"].all() and table["sdr"].isna().all()
 
 
+def test_channels_that_cancel_out_are_silence_as_museval_has_it(case):
+    truth, found = case
+    truth["vocals"][RATE : 2 * RATE, 1] = -truth["vocals"][RATE : 2 * RATE, 0]
+    table = scoring.score(truth, found, RATE, 1.0, 64)
+    assert table["silent"].tolist() == table["sdr"].isna().tolist() == [False, True, False, False, False] * 2
+    truth["vocals"][:, 1] = -truth["vocals"][:, 0]
+    assert scoring.score(truth, found, RATE, 1.0, 64)["silent"].all()
+
+
 def test_a_track_shorter_than_a_window_has_one_frame(case):
     truth, found = ({name: samples[: RATE // 2] for name, samples in x.items()} for x in case)
     table = scoring.score(truth, found, RATE, 1.0, 64)
@@ -106,6 +115,6 @@ def read_stem(path, number):
 
 def test_scoring_needs_no_ffmpeg():
     """museval's own import fails without the ffmpeg and ffprobe programs; ours does not ask for them."""
-    code = "from unsung.scoring import museval_metrics as m; import sys; assert m().bss_eval and 'stempeg' not in sys.modules"
+    code = "from unsung.scoring import museval_metrics as m; import sys; assert m.bss_eval and 'stempeg' not in sys.modules"
     environment = {"PATH": "", "PYTHONPATH": str(ROOT / "src")}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0

@@ -62,7 +62,7 @@ def test_neither_blocks_nor_batches_matter(separator, steps):
         plan = Plan(4000, 1000, batch_size, steps, seed=1)
         results.append(np.concatenate(list(stems(separator, in_blocks(song, size), plan)), axis=1))
     for other in results[1:]:
-        np.testing.assert_allclose(other, results[0], atol=2e-6)
+        np.testing.assert_array_equal(other, results[0])
 
 
 def test_the_seed_matters_where_there_is_noise(separator):
@@ -104,7 +104,7 @@ def test_estimates_are_kept_where_they_fit():
 
 
 def test_a_song_far_beyond_full_scale_is_refused():
-    with pytest.raises(UserError, match=r"peak is 3.0 times full scale"):
+    with pytest.raises(OverflowError, match=r"peak is 3.0 times full scale"):
         share_out(np.full((4, 1), 3 * FULL_SCALE, np.int32), np.zeros((1, 4, 1), np.float32), False)
 
 
@@ -150,6 +150,23 @@ def test_finished_songs_are_passed_over_and_changed_ones_are_not(separator, para
     assert not go(seed=1)
     soundfile.write(tmp_path / "a.wav", noise(9000, seed=2), 8000)
     assert not go(seed=1)
+
+
+def test_a_song_far_beyond_full_scale_is_named(separator, params, tmp_path):
+    separator.save(tmp_path / "model")
+    soundfile.write(tmp_path / "a.wav", 32_768 * noise(9000), 8000, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"a\.wav: the song's peak is .* times full scale"):
+        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", tmp_path / "model", params.separate, 1, 0)
+
+
+def test_what_another_model_found_is_taken_away_and_other_files_are_not(params, tmp_path):
+    soundfile.write(tmp_path / "a.wav", noise(9000), 8000)
+    for name, targets in (("two", ["vocals", "drums"]), ("one", ["vocals"])):
+        Separator(Config.of(changed(params, model__targets=targets), covers_song=False)).save(tmp_path / name)
+    for name in ("two", "one"):
+        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", tmp_path / name, params.separate, 1, 0)
+        soundfile.write(tmp_path / "out" / "a" / "mine.flac", noise(10), 8000)
+    assert {path.stem for path in (tmp_path / "out" / "a").iterdir()} == {"vocals", "accompaniment", "mine"}
 
 
 def test_two_songs_of_one_name_and_an_empty_one_are_refused(separator, params, tmp_path):

@@ -43,32 +43,34 @@ def facts(path: Path) -> Facts:
     try:
         info = soundfile.info(str(path))
         return Facts(info.samplerate, info.channels, info.frames)
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
         with _open_av(path) as container:
             stream = container.streams.audio[0]
             sample_rate, channels = stream.rate, stream.channels
         return Facts(sample_rate, channels, sum(len(block) for block in _decode_av(path)))
 
 
-def blocks(path: Path, sample_rate: int | None = None, channels: int | None = None) -> Iterator[Samples]:
-    """The samples of a file from its beginning to its end, at its own or another sample rate and channel count.
+def blocks(path: Path, channels: int | None = None) -> Iterator[Samples]:
+    """The samples of a file from its beginning to its end, with its own or another channel count.
 
     Raises:
         UserError: the file is missing, is not audio, ends in the middle, or holds NaN or infinite samples.
     """
-    own = facts(path)
-    found: Iterator[Samples] = (_checked(block, path, own.sample_rate) for block in _decode(path))
-    if channels is not None:
-        found = (to_channels(block, channels, path) for block in found)
-    if sample_rate is not None:
-        found = resampled(found, own.sample_rate, sample_rate)
-    return found
+    own, read_so_far = facts(path), 0
+    for block in _decode(path):
+        read_so_far += len(block)
+        if not np.isfinite(block).all():
+            raise UserError(f"{path} has NaN or infinite samples; export it again without them")
+        yield block if channels is None else to_channels(block, channels, path)
+    if own.frames - read_so_far > 0.02 * own.frames + 0.1 * own.sample_rate:  # an mp3 may announce a little too much
+        there, announced = read_so_far / own.sample_rate, own.frames / own.sample_rate
+        raise UserError(f"{path} ends after {there:.1f} s of the {announced:.1f} s that it announces; get the file anew")
 
 
-def read(path: Path, sample_rate: int | None = None, channels: int | None = None) -> Samples:
+def read(path: Path) -> Samples:
     """All samples of a file; see `blocks`."""
-    found = list(blocks(path, sample_rate, channels))
-    return np.concatenate(found) if found else np.zeros((0, channels or facts(path).channels), np.float32)
+    found = list(blocks(path))
+    return np.concatenate(found) if found else np.zeros((0, facts(path).channels), np.float32)
 
 
 def resampled(found: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
@@ -129,12 +131,7 @@ def to_channels(block: Samples, channels: int, where: Path) -> Samples:
 def to_grid(samples: Samples, bits: int = 24) -> Grid:
     """The nearest integers of 24 bits, or of fewer in steps that fit; beyond full scale they go on, nothing is clipped here."""
     step = 2 ** (24 - bits)
-    return np.rint(samples.astype(np.float64) * (FULL_SCALE / step)).astype(np.int32) * step
-
-
-def from_grid(grid: Grid) -> Samples:
-    """The inverse of `to_grid`, exact within full scale."""
-    return (grid / FULL_SCALE).astype(np.float32)
+    return np.rint(samples.astype(np.float64) * (FULL_SCALE / step)).astype(np.int64) * step
 
 
 def write(path: Path, found: Iterable[Grid], sample_rate: int, channels: int, bits: int = 24) -> None:
@@ -182,7 +179,7 @@ class _Sequential(soundfile.SoundFile):
 def _decode(path: Path) -> Iterator[Samples]:
     try:
         file = _Sequential(str(path))
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, TypeError):
         yield from _decode_av(path)
         return
     with file:
@@ -215,9 +212,3 @@ def _open_av(path: Path) -> av.container.InputContainer:
         container.close()
         raise UserError(f"{path} has no audio in it; remove it")
     return container
-
-
-def _checked(block: Samples, path: Path, sample_rate: int) -> Samples:
-    if not np.isfinite(block).all():
-        raise UserError(f"{path} has NaN or infinite samples; export it again at {sample_rate} Hz without them")
-    return block

@@ -39,7 +39,7 @@ def separate(
     seed: Annotated[int, typer.Option(min=0, help="Of the sampling, when steps is above 1.")] = 0,
     window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
     overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows at once.")] = 4,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows at once on a GPU.")] = 4,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
 ) -> None:
     """Take the voice (or whatever the model knows) out of songs.

@@ -1,5 +1,6 @@
 """Writing whole files or none, and telling whether two things are the same by their bytes."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from unsung.errors import UserError
 def atomically(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; what was written there takes its place when all went well.
 
-    Works for a file and for a folder. After an error or a kill `path` is as it was.
+    After an error or a kill a file is as it was. A folder may be gone, if the kill came between its removal and the renaming.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -57,12 +58,17 @@ def fingerprint(values: Any, files: Iterable[Path] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
-def scratch(stage: str, key: str) -> Path:
-    """The folder where a stage keeps what it needs to go on after being killed; the stage removes it when done.
+@contextmanager
+def scratch(stage: str, key: str) -> Iterator[Path]:
+    """The folder where a stage keeps what it needs to go on after being killed; it is removed when all went well.
 
     It lies outside the stage's outs, which DVC removes before every run, and in the main checkout, so that a queued
-    experiment that was killed goes on too.
+    experiment that was killed goes on too. A second run with the same key waits until the first is done.
     """
     folder = Path(os.environ.get("DVC_ROOT", "."), ".scratch", stage, key)
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(exist_ok=True)  # the first may have removed it
+        yield folder
+        remove(folder)

@@ -160,25 +160,8 @@ class Train(Section):
     valid_every: PositiveInt  # steps
     valid_steps: PositiveInt  # network calls
     patience: Count  # validations
-    loader_workers: Count
-    tensorboard: bool
     remix: Remix
     loss: Loss
-
-    @property
-    def epochs(self) -> int:
-        """Stretches between two validations."""
-        return -(-self.steps // self.valid_every)
-
-    @property
-    def epoch_steps(self) -> int:
-        """Optimizer steps of each epoch, so that all are equal."""
-        return -(-self.steps // self.epochs)
-
-    @property
-    def total_steps(self) -> int:
-        """`steps`, rounded up to whole epochs."""
-        return self.epochs * self.epoch_steps
 
 
 class Separate(Section):
@@ -189,7 +172,7 @@ class Separate(Section):
 
 
 class Evaluate(Section):
-    window_seconds: PositiveFloat  # seconds
+    window_seconds: Annotated[float, Field(ge=0.01)]  # seconds
     filter_taps: PositiveInt  # samples
 
 
@@ -199,6 +182,8 @@ class Report(Section):
 
 class Compute(Section):
     workers: PositiveInt
+    loader_workers: Count
+    tensorboard: bool
 
 
 class Params(Section):
@@ -231,7 +216,12 @@ class Params(Section):
         return getattr(self.processes, self.model.process)
 
     @model_validator(mode="after")
-    def _segments_fit_their_rows(self) -> "Params":
+    def _durations_fit(self) -> "Params":
+        least = 2 * self.spectrum.n_fft / self.audio.sample_rate
+        if min(self.train.segment_seconds, self.separate.window_seconds) < least:
+            raise ValueError(
+                f"train.segment_seconds and separate.window_seconds must be at least {least:.3f}, two windows of the STFT"
+            )
         if self.train.segment_seconds > self.shards.segment_seconds:
             raise ValueError("train.segment_seconds must not exceed shards.segment_seconds")
         return self

@@ -9,7 +9,6 @@ it scores 0 dB instead of vanishing.
 
 import importlib.util
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +18,19 @@ from jaxtyping import Bool, Float
 
 from unsung.audio import FULL_SCALE, Samples
 
+
+def _museval_metrics() -> ModuleType:
+    """The module museval.metrics without the package around it, whose import fails where the ffmpeg program is missing."""
+    package = importlib.util.find_spec("museval")
+    assert package is not None and package.origin is not None
+    spec = importlib.util.spec_from_file_location("museval_metrics", Path(package.origin).with_name("metrics.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+museval_metrics = _museval_metrics()  # at once: what it loads must be there before parallel.py puts libraries on one thread
 MEASURES = ("sdr", "isr", "sir", "sar")
 Frames = Float[np.ndarray, " _frame"]
 
@@ -67,15 +79,19 @@ def score(
 
 
 def silent_frames(sources: Float[np.ndarray, "_source _frame _channel"], window: int) -> Bool[np.ndarray, " _window"]:
-    """Windows in which some source is silent, or which lie in a track where one is silent throughout."""
-    frames = [sources[:, i * window : (i + 1) * window] for i in range(max(1, sources.shape[1] // window))]
-    never = not sources.any(axis=(1, 2)).all()
-    return np.array([never or not frame.any(axis=(1, 2)).all() for frame in frames])
+    """Windows in which some source is silent, or which lie in a track where one is silent throughout.
+
+    As museval has it, a source is silent where its channels add up to nothing.
+    """
+    sums = sources.sum(axis=2)
+    frames = [sums[:, i * window : (i + 1) * window] for i in range(max(1, sums.shape[1] // window))]
+    never = not sums.any(axis=1).all()
+    return np.array([never or not frame.any(axis=1).all() for frame in frames])
 
 
 def _bss_eval(truth: np.ndarray, found: np.ndarray, window: int, taps: int, silent: np.ndarray) -> np.ndarray:
     """museval's measures, (measure, source, window)."""
-    sdr, isr, sir, sar, _ = museval_metrics().bss_eval(truth, found, window=window, hop=window, filters_len=taps)
+    sdr, isr, sir, sar, _ = museval_metrics.bss_eval(truth, found, window=window, hop=window, filters_len=taps)
     values = np.stack([sdr, isr, sir, sar])[..., : len(silent)]
     values[..., silent] = np.nan
     return np.where(np.isfinite(values), values, np.nan)
@@ -86,19 +102,7 @@ def _audible(estimates: np.ndarray, window: int) -> np.ndarray:
     found, rng = estimates.copy(), np.random.default_rng(0)
     for source in found:
         for start in range(0, source.shape[0], window):
-            if not source[start : start + window].any():
-                piece = source[start : start + window]
+            piece = source[start : start + window]
+            if not piece.sum(axis=1).any():
                 piece += rng.uniform(0.1, 0.5, piece.shape) / FULL_SCALE * rng.choice([-1, 1], (len(piece), 1))
     return found
-
-
-@cache
-def museval_metrics() -> ModuleType:
-    """The module museval.metrics without the package around it, whose import fails where the ffmpeg program is missing."""
-    package = importlib.util.find_spec("museval")
-    assert package is not None and package.origin is not None
-    spec = importlib.util.spec_from_file_location("museval_metrics", Path(package.origin).with_name("metrics.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

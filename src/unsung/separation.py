@@ -22,7 +22,7 @@ from unsung import audio
 from unsung.audio import FULL_SCALE, Facts, Grid, Samples
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
-from unsung.files import atomically, fingerprint, remove, sha256
+from unsung.files import fingerprint, remove, sha256
 from unsung.models.separator import CONFIG, WEIGHTS, Separator, generators
 from unsung.params import Accelerator, Separate
 
@@ -38,7 +38,7 @@ class Plan:
 
     window: int  # samples at the model's rate
     overlap: int  # samples
-    batch_size: int  # windows
+    batch_size: int  # windows at once on a GPU
     steps: int  # network calls
     seed: int
 
@@ -73,7 +73,8 @@ def write_parts(
     `progress` is told how many seconds were added.
 
     Raises:
-        UserError: the song is empty, cannot be read to its end, or is far beyond full scale.
+        UserError: the song cannot be read to its end.
+        OverflowError: it is far beyond full scale.
     """
     unfinished = folder / ".unfinished"
     remove(unfinished)
@@ -94,14 +95,15 @@ def write_parts(
 def separate_track(track: Track, model: Path, folder: Path, separate: Separate, steps: int, seed: int) -> None:
     """Separate a track of a dataset with the model of a folder into `folder`/<track>, unless that was done before."""
     torch.set_num_threads(1)
-    out = folder / track.name
-    if out.exists():
-        return
     separator = Separator.load(model).to(device_of(separate.accelerator))
-    config = separator.config
+    config, out = separator.config, folder / track.name
+    if all((out / f"{part}.flac").exists() for part in config.parts):
+        return
     own = Facts(config.sample_rate, config.channels, frames=0)
-    with atomically(out) as partial_folder:
-        write_parts(separator, partial(mixture, track), own, partial_folder, Plan.of(separate, config.sample_rate, steps, seed))
+    try:
+        write_parts(separator, partial(mixture, track), own, out, Plan.of(separate, config.sample_rate, steps, seed))
+    except OverflowError as error:
+        raise UserError(f'"{track.name}": {error}') from None
 
 
 def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Separate, steps: int, seed: int) -> None:
@@ -125,8 +127,14 @@ def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Sepa
         if all(audio.comment(folder / f"{part}.flac") == comment for part in separator.config.parts):
             print(f"{song}: finished before, see {folder}")
             continue
-        with tqdm(total=own.frames / own.sample_rate, desc=song.name, bar_format=BAR) as bar:
-            write_parts(separator, partial(audio.blocks, song), own, folder, plan, comment, bar.update)
+        for old in folder.glob("*.flac"):  # what another model found in this song does not add up with what this one finds
+            if audio.comment(old).startswith("unsung "):
+                old.unlink()
+        try:
+            with tqdm(total=own.frames / own.sample_rate, desc=song.name, bar_format=BAR) as bar:
+                write_parts(separator, partial(audio.blocks, song), own, folder, plan, comment, bar.update)
+        except OverflowError as error:
+            raise UserError(f"{song}: {error}") from None
         print(f"{song}: {', '.join(f'{folder / part}.flac' for part in separator.config.parts)}")
 
 
@@ -186,11 +194,13 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
     more than full scale, so a song that clips is kept as it is.
 
     Raises:
-        UserError: not even all parts at full scale add up to the song.
+        OverflowError: not even all parts at full scale add up to the song.
     """
     low, high = -FULL_SCALE, FULL_SCALE - 1
     left = mixture / FULL_SCALE - estimates.sum(0)
     wanted = estimates + left / len(estimates) if covers_song else np.concatenate([estimates, left[None]])
+    if not np.isfinite(wanted).all():
+        raise ValueError("the model gives NaN")
     found = np.clip(np.rint(wanted.astype(np.float64) * FULL_SCALE), low, high).astype(np.int64)
     rest = mixture - found.sum(0)
     for part in found[::-1]:  # the accompaniment first
@@ -198,7 +208,7 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
         part += taken
         rest -= taken
     if rest.any():
-        raise UserError(f"the song's peak is {np.abs(mixture).max() / FULL_SCALE:.1f} times full scale; turn it down")
+        raise OverflowError(f"the song's peak is {np.abs(mixture).max() / FULL_SCALE:.1f} times full scale; turn it down")
     return found
 
 
@@ -209,9 +219,13 @@ def _estimate(separator: Separator, batch: Sequence[Window], plan: Plan) -> Floa
     together = song.shape[1] == separator.config.channels
     items = song if together else song.flatten(0, 1)[:, None].expand(-1, separator.config.channels, -1)
     seeds = [(plan.seed, window.start, i) for window in batch for i in range(len(items) // len(batch))]
+    size = len(items) if device.type == "cuda" else 1  # a matrix product of another size rounds otherwise, see docs/design.md
     with torch.inference_mode():
-        without = separator.counterfactual(items.to(device), plan.steps, generators(seeds, device)).cpu()
-    found = items.unsqueeze(1) - without
+        without = [
+            separator.counterfactual(some.to(device), plan.steps, generators(numbers, device)).cpu()
+            for some, numbers in ((items[i : i + size], seeds[i : i + size]) for i in range(0, len(items), size))
+        ]
+    found = items.unsqueeze(1) - torch.cat(without)
     if not together:
         found = found.mean(2).unflatten(0, (len(batch), song.shape[1])).transpose(1, 2)
     return found.transpose(2, 3).numpy()

@@ -30,7 +30,8 @@ from unsung.data import batches
 from unsung.data.batches import Sample
 from unsung.data.shards import Shards
 from unsung.data.tracks import Track, mixture
-from unsung.files import atomically, remove
+from unsung.errors import UserError
+from unsung.files import atomically
 from unsung.models.separator import Config, Separator, generators
 from unsung.params import Params
 
@@ -41,10 +42,11 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
     """Train from the beginning, or from where `scratch` got to, and write out/best, out/last and out/curve.csv.
 
     Raises:
-        UserError: a target is not among the stems of the shards.
+        UserError: a target is not among the stems of the shards, or the loss is no longer a number.
     """
-    rest = set(shards.stems) - set(params.model.targets)
-    config = Config.of(params, covers_song=not rest)
+    if missing := set(params.model.targets) - set(shards.stems):
+        raise UserError(f"there is no stem {min(missing)} in the shards, only {', '.join(shards.stems)}; mend model.targets")
+    config = Config.of(params, covers_song=set(params.model.targets) == set(shards.stems))
     seed_everything(params.seed, verbose=False)
     module = Training(config, params, valid)
     frames = round(params.train.segment_seconds * config.sample_rate / config.hop_length)
@@ -54,7 +56,7 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
     trainer = _trainer(params, scratch, keeper)
     trainer.fit(
         module,
-        batches.loader(segments, params.train),
+        batches.loader(segments, params),
         DataLoader(range(len(valid)), batch_size=None),  # type: ignore[arg-type]
         ckpt_path=scratch / STATE if (scratch / STATE).exists() else None,
         weights_only=False,
@@ -63,7 +65,6 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
         shutil.copytree(scratch / "best", partial / "best")
         module.averaged.save(partial / "last")
         pd.DataFrame(keeper.curve).to_csv(partial / "curve.csv", index=False, float_format="%.6g", lineterminator="\n")
-    remove(scratch)
 
 
 class Training(LightningModule):
@@ -74,7 +75,7 @@ class Training(LightningModule):
         self.separator = Separator(config)
         self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema))
         self.params, self.valid = params, valid
-        self.plan = separation.Plan.of(params.separate, config.sample_rate, params.train.valid_steps, params.seed)
+        self.plan = valid_plan(params)
 
     @property
     def averaged(self) -> Separator:
@@ -88,7 +89,7 @@ class Training(LightningModule):
         self.log_dict(
             {f"train_{name}": value.detach() for name, value in terms.items()},
             on_epoch=True,
-            on_step=self.params.train.tensorboard,
+            on_step=self.params.compute.tensorboard,
             batch_size=len(batch["stems"]),
         )
         self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
@@ -106,10 +107,9 @@ class Training(LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW, the learning rate rising linearly and falling as a cosine."""
         train = self.params.train
+        steps = math.prod(batches.epochs(train))
         optimizer = torch.optim.AdamW(self.separator.parameters(), train.learning_rate, weight_decay=train.weight_decay)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, train.warmup_steps, train.total_steps)
-        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, train.warmup_steps, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
@@ -123,6 +123,10 @@ class Keeper(Callback):
         assert isinstance(pl_module, Training)
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row = {name.removesuffix("_epoch"): value for name, value in found.items() if not name.endswith("_step") and name != "loss"}
+        if not all(map(math.isfinite, row.values())):
+            raise UserError(
+                f"training diverged before step {trainer.global_step}: the loss is not a number; lower train.learning_rate"
+            )
         self.curve.append({"step": trainer.global_step, **dict(sorted(row.items()))})
         if row["valid_sdr"] > self.best:
             self.best = row["valid_sdr"]
@@ -152,13 +156,22 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
 
 
+def valid_plan(params: Params) -> separation.Plan:
+    """How valid tracks are separated: in windows of 8 s that share 2 s, whatever the params of the stage `separate` are."""
+    window = 8 * params.audio.sample_rate
+    return separation.Plan(window, window // 4, 1, params.train.valid_steps, params.seed)
+
+
 def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> float:
     """The median SDR (dB) over the seconds of a track in which its targets sound, averaged over the targets."""
     separator.eval()
     found = np.concatenate(list(separation.stems(separator, mixture(track), plan)), axis=1)
     truth = np.stack([audio.read(track.stems[target]) for target in separator.config.targets])
-    rates = [scoring.framewise_sdr(t, f, separator.config.sample_rate) for t, f in zip(truth, found, strict=True)]
-    return float(np.mean([np.nanmedian(rate) if np.isfinite(rate).any() else 0.0 for rate in rates]))
+    second = separator.config.sample_rate
+    rates = [
+        (scoring.framewise_sdr(t, f, second), ~scoring.silent_frames(t[None], second)) for t, f in zip(truth, found, strict=True)
+    ]
+    return float(np.mean([np.median(rate[truth_sounds]) if truth_sounds.any() else 0.0 for rate, truth_sounds in rates]))
 
 
 def _trainer(params: Params, scratch: Path, keeper: Keeper) -> Trainer:
@@ -168,15 +181,16 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper) -> Trainer:
     if train.patience:
         callbacks.append(EarlyStopping("valid_sdr", mode="max", patience=train.patience))
     logs = Path(os.environ.get("DVC_ROOT", "."), ".scratch", "tensorboard")
+    device = separation.device_of(train.accelerator).type
     return Trainer(
-        accelerator=train.accelerator,
+        accelerator=device,
         devices=1,
         precision=train.precision,
-        max_epochs=train.epochs,
+        max_epochs=_stopped_after(scratch / STATE, train.patience) or batches.epochs(train)[0],
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.clip,
-        deterministic=True if train.accelerator == "cpu" else "warn",
-        logger=TensorBoardLogger(logs, name=scratch.name) if train.tensorboard else False,
+        deterministic=True if device == "cpu" else "warn",
+        logger=TensorBoardLogger(logs, name=scratch.name) if params.compute.tensorboard else False,
         callbacks=callbacks,
         plugins=[WholeFiles()],
         num_sanity_val_steps=0,
@@ -184,6 +198,15 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper) -> Trainer:
         use_distributed_sampler=False,
         default_root_dir=scratch,
     )
+
+
+def _stopped_after(state: Path, patience: int) -> int:
+    """The epochs of a run that had lost its patience when it was killed, else 0; Lightning would go on for another."""
+    if not patience or not state.exists():
+        return 0
+    saved = torch.load(state, weights_only=False)
+    waited = [values["wait_count"] for name, values in saved["callbacks"].items() if name.startswith("EarlyStopping")]
+    return saved["epoch"] + 1 if waited and waited[0] >= patience else 0
 
 
 def _quiet() -> None:

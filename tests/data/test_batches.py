@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.conftest import changed
-from unsung.data.batches import Segments, Stretch, loader
+from unsung.data.batches import Segments, Stretch, epochs, loader
 from unsung.data.shards import Settings, Shards
 
 
@@ -60,10 +60,15 @@ def test_targets_come_first_and_the_rest_last(make, targets, parts):
 
 
 def test_batches_do_not_depend_on_the_workers(make, params):
-    alone = [batch["stems"] for batch in loader(make(), params.train)]
-    together = [batch["stems"] for batch in loader(make(), changed(params, train__loader_workers=2).train)]
-    assert len(alone) == params.train.epoch_steps
+    alone = [batch["stems"] for batch in loader(make(), params)]
+    together = [batch["stems"] for batch in loader(make(), changed(params, compute__loader_workers=2))]
+    assert len(alone) == epochs(params.train)[1]
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize(("steps", "every", "found"), [(12, 4, (3, 4)), (13, 4, (4, 4)), (3, 10, (1, 3)), (100, 30, (4, 25))])
+def test_steps_are_rounded_up_to_equal_epochs(params, steps, every, found):
+    assert epochs(changed(params, train__steps=steps, train__valid_every=every).train) == found
 
 
 def test_epochs_follow_one_another():

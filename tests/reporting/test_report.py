@@ -1,5 +1,7 @@
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from unsung.data.tracks import mixture, read_index
 from unsung.evaluation import score_track
 from unsung.files import sha256
 from unsung.reporting import figures
-from unsung.reporting.report import write_report
+from unsung.reporting.report import draw, write_report
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,9 @@ def test_a_report_without_a_score_says_so(separated, params, tmp_path):
     assert "no track could be scored" in text and "1 track(s) have no scored frame at all" in text
 
 
-def test_two_targets_have_pictures_of_their_own(separated, params, tmp_path):
+def test_two_targets_have_pictures_of_their_own(separated, params, tmp_path, monkeypatch):
+    drawn: list[str] = []
+    monkeypatch.setattr(figures, "spectrograms", lambda path, panels, *others, **more: drawn.extend(panels))
     track, estimates, frames = separated
     audio.write(estimates / track.name / "drums.flac", [np.zeros((32_000, 1), np.int32)], 8000, 1)
     both = changed(params, model__targets=["vocals", "drums"])
@@ -59,6 +63,18 @@ def test_two_targets_have_pictures_of_their_own(separated, params, tmp_path):
     curve = pd.DataFrame({"step": [4], "train_loss": [2.0], "valid_sdr": [3.25]})
     metrics = write_report(tmp_path / "report.md", pd.concat([frames, drums]), curve, [track], estimates, both)
     assert {"vocals", "drums", "accompaniment"} < set(metrics)
+    both_of = [f"{source}, {which}" for source in ("vocals", "drums", "accompaniment") for which in ("true", "separated")]
+    assert drawn == ["mixture", "error of the vocals", *both_of]
+
+
+def test_names_that_differ_in_their_signs_have_figures_of_their_own(separated, params, tmp_path, monkeypatch):
+    track, estimates, _ = separated
+    monkeypatch.setattr(figures, "spectrograms", lambda *others, **more: None)
+    names = set()
+    for name in ("A - B!", "A - B?"):
+        shutil.copytree(estimates / track.name, tmp_path / name)
+        names.add(draw(replace(track, name=name), tmp_path, tmp_path, params))
+    assert len(names) == 2
 
 
 def test_a_figure_is_the_same_bytes_again(tmp_path):

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from unsung.data import augment
 from unsung.data.shards import Row, Shards
-from unsung.params import Remix, Train
+from unsung.params import Params, Remix, Train
 
 Sample = dict[str, Tensor]  # stems: complex (target + 1, channel, freq, frame), the last being all the rest; number: ()
 
@@ -64,14 +64,21 @@ class Stretch(Sampler[int]):
         return self.size
 
 
-def loader(segments: Segments, train: Train) -> DataLoader[Sample]:
-    """The batches of one epoch, which is the stretch between two validations."""
-    size = train.epoch_steps * train.accumulate * train.batch_size
+def epochs(train: Train) -> tuple[int, int]:
+    """How many epochs there are, and the optimizer steps of each, all equal: an epoch is the stretch between two validations."""
+    count = -(-train.steps // train.valid_every)
+    return count, -(-train.steps // count)
+
+
+def loader(segments: Segments, params: Params) -> DataLoader[Sample]:
+    """The batches of one epoch."""
+    train, workers = params.train, params.compute.loader_workers
+    size = epochs(train)[1] * train.accumulate * train.batch_size
     return DataLoader(
         segments,
         train.batch_size,
         sampler=Stretch(size),
-        num_workers=train.loader_workers,
-        persistent_workers=train.loader_workers > 0,
-        prefetch_factor=4 if train.loader_workers else None,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        prefetch_factor=4 if workers else None,
     )

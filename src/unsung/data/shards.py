@@ -154,7 +154,6 @@ class Row:
 
     file: Path
     group: int
-    track: str
     start: int  # samples
 
 
@@ -175,8 +174,8 @@ class Shards:
         for entry in entries:
             path = folder / entry["file"]
             self.stems = _check(path, settings)
-            where = pq.read_table(path, columns=["track", "split", "start"]).to_pylist()
-            self.rows += [Row(path, i, r["track"], r["start"]) for i, r in enumerate(where) if r["split"] == split]
+            where = pq.read_table(path, columns=["split", "start"]).to_pylist()
+            self.rows += [Row(path, i, r["start"]) for i, r in enumerate(where) if r["split"] == split]
         if not self.rows:
             raise UserError(f"{folder} has no segment of a {split} track; check the split of the data (docs/data.md)")
 

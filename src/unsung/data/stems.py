@@ -6,6 +6,7 @@ BSSEval's filters go astray in such a gap (docs/experiments.md); rounding fills 
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from unsung import audio
 from unsung.audio import Samples
 from unsung.data.tracks import Track
 from unsung.errors import UserError
+from unsung.files import atomically
 from unsung.params import Audio
 
 BITS = 16
@@ -32,18 +34,13 @@ def prepare(track: Track, folder: Path, wanted: Audio) -> tuple[Track, list[str]
     """
     own = {stem: audio.facts(path) for stem, path in track.stems.items()}
     remarks = _compare(track, own)
-    length = max(facts.frames for facts in own.values())
-    stems = _streams_to_write(track)
-    paths = {stem: folder / track.split / track.name / f"{stem}.flac" for stem in stems}
-
-    def write(gain: float) -> float:
-        return max(_write(track, stems[stem], paths[stem], own, length, wanted, gain) for stem in stems)
-
-    peak = write(gain=1.0)
+    sums = _sums_to_write(track)
+    paths = {stem: folder / track.split / track.name / f"{stem}.flac" for stem in sums}
+    peak = _write(track, sums, paths, own, wanted, gain=1.0)
     if peak >= 1:
         gain = 0.999 / peak
-        remarks.append(f"{track.name}: all stems turned down by {-20 * np.log10(gain):.1f} dB, their peak was {peak:.2f}")
-        write(gain)
+        remarks.append(f"{track.name}: all stems turned down by {-20 * np.log10(gain):.1f} dB, the song's peak was {peak:.2f}")
+        _write(track, sums, paths, own, wanted, gain)
     return replace(track, stems=paths), remarks
 
 
@@ -72,7 +69,7 @@ def _compare(track: Track, own: dict[str, audio.Facts]) -> list[str]:
     return remarks
 
 
-def _streams_to_write(track: Track) -> dict[str, dict[str, int]]:
+def _sums_to_write(track: Track) -> dict[str, dict[str, int]]:
     """Each stem to write as a sum of the files to read: {stem: {file's stem: 1 or -1}}."""
     stems = {stem: {stem: 1} for stem in track.stems if stem != "mixture"}
     if "mixture" in track.stems:
@@ -84,23 +81,29 @@ def _streams_to_write(track: Track) -> dict[str, dict[str, int]]:
 
 
 def _write(
-    track: Track, terms: dict[str, int], path: Path, own: dict[str, audio.Facts], length: int, wanted: Audio, gain: float
+    track: Track, sums: dict[str, dict[str, int]], paths: dict[str, Path], own: dict[str, audio.Facts], wanted: Audio, gain: float
 ) -> float:
-    """Write one stem and return its peak before clipping."""
-    streams = [_read(track.stems[stem], own[stem], length, wanted) for stem in terms]
-    peak = 0.0
-
-    def blocks() -> Iterator[audio.Grid]:
-        nonlocal peak
+    """Write all stems side by side; the highest peak, before clipping, of any stem, the song, or the song without a stem."""
+    length, peak = max(facts.frames for facts in own.values()), 0.0
+    streams = [_read(path, own[stem], length, wanted) for stem, path in track.stems.items()]
+    with ExitStack() as stack:
+        partial = {stem: stack.enter_context(atomically(path)) for stem, path in paths.items()}
+        files = {
+            stem: stack.enter_context(audio.writer(path, wanted.sample_rate, wanted.channels, bits=BITS))
+            for stem, path in partial.items()
+        }
         for together in zip(*streams, strict=True):
-            block = sum(sign * part for sign, part in zip(terms.values(), together, strict=True)) * np.float32(gain)
-            peak = max(peak, float(np.abs(block).max(initial=0)))
-            yield audio.to_grid(np.clip(block, -1, 1 - 2.0 ** (1 - BITS)), BITS)
-
-    audio.write(path, blocks(), wanted.sample_rate, wanted.channels, BITS)
+            read = dict(zip(track.stems, together, strict=True))
+            blocks = {
+                stem: np.float32(gain) * sum(sign * read[name] for name, sign in terms.items()) for stem, terms in sums.items()
+            }
+            song = sum(block for stem, block in blocks.items() if stem != "mixture")
+            for stem, block in blocks.items():
+                peak = max(peak, *(float(np.abs(x).max(initial=0)) for x in (block, song, song - block)))
+                audio.write_block(files[stem], audio.to_grid(np.clip(block, -1, 1 - 2.0 ** (1 - BITS)), BITS))
     return peak
 
 
 def _read(path: Path, own: audio.Facts, length: int, wanted: Audio) -> Iterator[Samples]:
-    whole = audio.fitted(audio.blocks(path, channels=wanted.channels), length, wanted.channels)
+    whole = audio.fitted(audio.blocks(path, wanted.channels), length, wanted.channels)
     return audio.rebatched(audio.resampled(whole, own.sample_rate, wanted.sample_rate))

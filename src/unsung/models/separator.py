@@ -6,6 +6,7 @@ of network calls and the seed, which are the user's.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: int = 1
+    format: Literal[1] = 1
     targets: tuple[str, ...]
     covers_song: bool  # whether the targets are all there is, so that nothing is left for an accompaniment
     sample_rate: int  # Hz

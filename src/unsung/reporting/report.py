@@ -10,7 +10,7 @@ import pandas as pd
 from unsung import audio
 from unsung.data.tracks import Track, mixture
 from unsung.evaluation import SYSTEMS, references
-from unsung.files import atomically
+from unsung.files import atomically, fingerprint
 from unsung.params import Params
 from unsung.reporting import figures, tables
 
@@ -55,7 +55,7 @@ def draw(track: Track, estimates: Path, folder: Path, params: Params) -> str:
         if len(panels) == 1:
             panels[f"error of the {source}"] = (estimate - truth)[cut]
         panels |= {f"{source}, true": truth[cut], f"{source}, separated": estimate[cut]}
-    name = "".join(letter if letter.isalnum() else "-" for letter in track.name) + ".jpg"
+    name = "".join(letter if letter.isalnum() else "-" for letter in track.name) + f"-{fingerprint(track.name)[:4]}.jpg"
     figures.spectrograms(folder / name, panels, params.audio.sample_rate, first / params.audio.sample_rate)
     return f"figures/{name}"
 

@@ -11,7 +11,7 @@ def by_track(frames: pd.DataFrame) -> pd.DataFrame:
     """One row for each track, system and source: median scores, frames scored and frames dropped as silent."""
     groups = frames.groupby(["track", "system", "source"], sort=False)
     table = groups[list(MEASURES)].median()
-    table["frames"] = groups["silent"].size() - groups["silent"].sum()
+    table["frames"] = groups["sdr"].count()
     table["silent_frames"] = groups["silent"].sum()
     return table.reset_index()
 
