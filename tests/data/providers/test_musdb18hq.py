@@ -1,11 +1,18 @@
+import hashlib
+import http.server
 import importlib.util
+import io
+import threading
+import zipfile
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import changed, song, write_song
-from unsung.data.providers import musdb18hq
+from tests.data.test_fetch import Handler
+from unsung.data.fetch import Remote
+from unsung.data.providers import musdb18hq, provide
 from unsung.errors import UserError
 
 
@@ -48,3 +55,34 @@ def test_a_missing_file_or_folder_is_one_line(root, params):
         list(musdb18hq.tracks(root, params))
     with pytest.raises(UserError, match="has no folder train"):
         list(musdb18hq.tracks(root / "train", params))
+
+
+def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch):
+    """A server on loopback with a zip of the true layout, which cuts the first connection."""
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as file:
+        for path in sorted(root.rglob("*.wav")):
+            file.write(path, path.relative_to(root))
+
+    class Server(Handler):
+        plan, asked, content = [100_000], [], zipped.getvalue()
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    remote = Remote(f"http://127.0.0.1:{server.server_port}/musdb18hq.zip", hashlib.sha256(Server.content).hexdigest())
+    monkeypatch.setattr(musdb18hq, "ARCHIVE", remote)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    raw = tmp_path / "project" / "data" / "raw"
+    raw.mkdir(parents=True)
+    found, tracks = provide(raw, changed(params, data__provider="musdb18hq"))
+    server.shutdown()
+    assert found == raw and len(tracks) == 5 and len(Server.asked) == 2
+    for track in tracks:
+        for stem, path in track.stems.items():
+            assert path.read_bytes() == (root / path.relative_to(raw)).read_bytes(), (track.name, stem)
+    assert not list((tmp_path / "project" / ".scratch" / "download").glob("*/*"))
+
+
+def test_a_copy_is_used_where_it_is(root, params, tmp_path):
+    found, tracks = provide(tmp_path / "raw", changed(params, data={"provider": "musdb18hq", "root": str(root)}))
+    assert found == root and len(tracks) == 5

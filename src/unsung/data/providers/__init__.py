@@ -2,6 +2,7 @@
 
     tracks(root, params) -> the tracks below `root`, in an order that is always the same
     fetch(root, params)  -> optional: bring the recordings below `root` first, where the provider can
+    TAKES_A_COPY         -> optional: True where a copy that lies in data.root is used instead of fetching
 
 Its own knobs are `providers.<name>` in params.yaml; its page in docs/data.md says size, licence and what is wrong with it.
 """
@@ -24,6 +25,7 @@ class Provider(Protocol):
         ...
 
 
+EMPTY = "songs"  # data.root as it comes
 PROVIDERS = {"demo": demo, "folder": folder, "musdb18hq": musdb18hq}
 
 
@@ -35,13 +37,18 @@ def provide(raw: Path, params: Params) -> tuple[Path, list[Track]]:
     """
     module = PROVIDERS[params.data.provider]
     root = root_of(raw, params)
-    if hasattr(module, "fetch"):
-        module.fetch(root, params)
+    if root == raw:
+        module.fetch(root, params)  # type: ignore[attr-defined]
     if not root.is_dir():
         raise UserError(f"data.root is {root}, which is not a folder; set it to the folder of your tracks")
     return root, list(cast(Provider, module).tracks(root, params))
 
 
 def root_of(raw: Path, params: Params) -> Path:
-    """Where the chosen provider's recordings lie: in `raw` if it fetches them, else in the user's own folder."""
-    return raw if hasattr(PROVIDERS[params.data.provider], "fetch") else data_root(params)
+    """Where the chosen provider's recordings lie: in `raw` if it fetches them, else in the user's own folder.
+
+    What can be fetched is fetched, unless there may be a copy and data.root is no longer the project's empty folder.
+    """
+    module = PROVIDERS[params.data.provider]
+    fetches = hasattr(module, "fetch") and not (getattr(module, "TAKES_A_COPY", False) and params.data.root != EMPTY)
+    return raw if fetches else data_root(params)
