@@ -32,7 +32,8 @@ types: .venv/installed  ## Check the types
 
 lock: .venv/installed  ## Pin everything below the dependencies of pyproject.toml anew
 	$(IN_VENV) python -m pip install --quiet uv==0.13.8
-	$(IN_VENV) uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.txt
+	$(IN_VENV) uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header requirements.in \
+		| grep -vE '^(nvidia-|triton|cuda-toolkit)' > requirements.txt  # torch pins these itself, and a CPU build needs none of them
 
 clean:  ## Remove the environment and what a run leaves behind; dvc.lock and the reports stay
 	rm -rf .venv .scratch data models out
