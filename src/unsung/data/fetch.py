@@ -124,12 +124,10 @@ def _size(path: Path) -> int:
 
 
 def _hash_so_far(path: Path) -> "hashlib._Hash":
-    digest = hashlib.sha256()
-    if path.exists():
-        with path.open("rb") as file:
-            while piece := file.read(CHUNK):
-                digest.update(piece)
-    return digest
+    if not path.exists():
+        return hashlib.sha256()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256")
 
 
 def _check_space(folder: Path, needed: int, name: str) -> None:
