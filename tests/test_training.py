@@ -109,7 +109,9 @@ training.train(params, shards, read_index(Path({stems!r}) / "valid"), Path({out!
 """
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(straight, params, shards_folder, stems_folder, tmp_path):
+@pytest.mark.parametrize("loader_workers", [0, 1])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(straight, params, shards_folder, stems_folder, tmp_path, loader_workers):
+    params = changed(params, compute__loader_workers=loader_workers)
     scratch, out = tmp_path / "scratch", tmp_path / "out"
     scratch.mkdir()
     (tmp_path / "params.json").write_text(params.model_dump_json())

@@ -11,6 +11,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,14 +52,14 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
     module = Training(config, params, valid)
     frames = round(params.train.segment_seconds * config.sample_rate / config.hop_length)
     segments = batches.Segments(shards, config.targets, frames, params.train.remix, params.seed)
-    keeper = Keeper(scratch)
+    keeper, done = Keeper(scratch), Progress.of(scratch / STATE)
     _quiet()
-    trainer = _trainer(params, scratch, keeper)
+    trainer = _trainer(params, scratch, keeper, done)
     trainer.fit(
         module,
-        batches.loader(segments, params),
+        batches.loader(segments, params, done.epochs),
         DataLoader(range(len(valid)), batch_size=None),  # type: ignore[arg-type]
-        ckpt_path=scratch / STATE if (scratch / STATE).exists() else None,
+        ckpt_path=scratch / STATE if done.epochs else None,
         weights_only=False,
     )
     with atomically(out) as partial:
@@ -148,6 +149,23 @@ class WholeFiles(TorchCheckpointIO):
             torch.save(checkpoint, partial)
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a run had come when it was killed."""
+
+    epochs: int  # finished and saved
+    out_of_patience: bool  # Lightning does not remember that it stopped, and would go on for another epoch
+
+    @classmethod
+    def of(cls, state: Path) -> "Progress":
+        """What a saved state says; nothing was done where there is none."""
+        if not state.exists():
+            return cls(0, False)
+        saved = torch.load(state, weights_only=False)
+        stopping = [values for name, values in saved["callbacks"].items() if name.startswith("EarlyStopping")]
+        return cls(saved["epoch"] + 1, any(values["wait_count"] >= values["patience"] for values in stopping))
+
+
 def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
     """From 0 to 1 over the warm-up, then along half a cosine to 0.01."""
     if step < warmup_steps:
@@ -174,7 +192,7 @@ def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> floa
     return float(np.mean([np.median(rate[truth_sounds]) if truth_sounds.any() else 0.0 for rate, truth_sounds in rates]))
 
 
-def _trainer(params: Params, scratch: Path, keeper: Keeper) -> Trainer:
+def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> Trainer:
     train = params.train
     callbacks: list[Callback] = [keeper, TQDMProgressBar(refresh_rate=10)]
     callbacks.append(ModelCheckpoint(scratch, STATE.removesuffix(".ckpt"), enable_version_counter=False))
@@ -186,7 +204,7 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper) -> Trainer:
         accelerator=device,
         devices=1,
         precision=train.precision,
-        max_epochs=_stopped_after(scratch / STATE, train.patience) or batches.epochs(train)[0],
+        max_epochs=done.epochs if done.out_of_patience else batches.epochs(train)[0],
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.clip,
         deterministic=True if device == "cpu" else "warn",
@@ -198,15 +216,6 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper) -> Trainer:
         use_distributed_sampler=False,
         default_root_dir=scratch,
     )
-
-
-def _stopped_after(state: Path, patience: int) -> int:
-    """The epochs of a run that had lost its patience when it was killed, else 0; Lightning would go on for another."""
-    if not patience or not state.exists():
-        return 0
-    saved = torch.load(state, weights_only=False)
-    waited = [values["wait_count"] for name, values in saved["callbacks"].items() if name.startswith("EarlyStopping")]
-    return saved["epoch"] + 1 if waited and waited[0] >= patience else 0
 
 
 def _quiet() -> None:

@@ -48,13 +48,16 @@ class Segments(Dataset[Sample]):
 
 
 class Stretch(Sampler[int]):
-    """The numbers of one epoch's samples: epoch e has `size` of them, from e * size on."""
+    """The numbers of one epoch's samples: epoch e has `size` of them, from e * size on.
 
-    def __init__(self, size: int) -> None:
-        self.size, self.epoch = size, 0
+    The epoch to begin with is given, because loader processes ask for samples before Lightning calls `set_epoch` in a resumed run.
+    """
+
+    def __init__(self, size: int, epoch: int = 0) -> None:
+        self.size, self.epoch = size, epoch
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, after resuming too."""
+        """Called by Lightning before each epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
@@ -70,14 +73,14 @@ def epochs(train: Train) -> tuple[int, int]:
     return count, -(-train.steps // count)
 
 
-def loader(segments: Segments, params: Params) -> DataLoader[Sample]:
-    """The batches of one epoch."""
+def loader(segments: Segments, params: Params, epoch: int = 0) -> DataLoader[Sample]:
+    """The batches of one epoch, beginning with `epoch`."""
     train, workers = params.train, params.compute.loader_workers
     size = epochs(train)[1] * train.accumulate * train.batch_size
     return DataLoader(
         segments,
         train.batch_size,
-        sampler=Stretch(size),
+        sampler=Stretch(size, epoch),
         num_workers=workers,
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
