@@ -15,16 +15,16 @@ from unsung.reporting.tables import by_track, wide
 
 def main() -> None:
     params = load_params()
-    frames = pd.read_parquet(SCORES / "frames.parquet")
+    scores = by_track(pd.read_parquet(SCORES / "frames.parquet"))
     curve = pd.read_csv(MODELS / "curve.csv")
     tracks = read_index(STEMS / "test")
-    metrics = write_report(REPORTS / "report.md", frames, curve, tracks, SEPARATED, params)
+    metrics = write_report(REPORTS / "report.md", scores, curve, tracks, SEPARATED, params)
     METRICS.mkdir(exist_ok=True)
     (METRICS / "separation.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
-    wide(by_track(frames), SYSTEMS[0]).to_csv(REPORTS / "tracks.csv", index=False, float_format="%.4f")
+    wide(scores, SYSTEMS[0]).to_csv(REPORTS / "tracks.csv", index=False, float_format="%.4f")
     curve.to_csv(REPORTS / "curve.csv", index=False)
-    for source, scores in metrics.items():
-        print(f"{source:>14}: " + "  ".join(f"{name} {value}" for name, value in scores.items()))
+    for source, values in metrics.items():
+        print(f"{source:>14}: " + "  ".join(f"{name} {value}" for name, value in values.items()))
     print(f"        report: {REPORTS / 'report.md'}")
 
 

@@ -99,6 +99,14 @@ def test_a_connection_cut_several_times_goes_on_where_it_was(remote, tmp_path, s
     assert len(starts) == 4 and starts == sorted(starts) and starts[0] >= 1_000_000
 
 
+def test_what_came_is_not_read_again_after_a_cut(remote, tmp_path, server, monkeypatch):
+    read, original = [], fetch._hash_so_far
+    monkeypatch.setattr(fetch, "_hash_so_far", lambda path: (read.append(path), original(path))[1])
+    server[1].plan = [1_500_000, 700_000, 2_000_000]
+    assert get(remote, tmp_path).read_bytes() == CONTENT
+    assert len(read) == 1
+
+
 def test_a_server_without_range_begins_anew(remote, tmp_path, server):
     server[1].plan, server[1].ranges = [2_000_000], False
     assert get(remote, tmp_path).read_bytes() == CONTENT

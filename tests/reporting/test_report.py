@@ -14,6 +14,7 @@ from unsung.evaluation import score_track
 from unsung.files import sha256
 from unsung.reporting import figures
 from unsung.reporting.report import draw, write_report
+from unsung.reporting.tables import by_track
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def separated(stems_folder, params, tmp_path_factory):
 def test_a_report_can_be_read_on_its_own(separated, params, tmp_path):
     track, estimates, frames = separated
     curve = pd.DataFrame({"step": [4, 8], "train_loss": [2.0, 1.0], "valid_sdr": [3.25, 2.0]})
-    metrics = write_report(tmp_path / "report.md", frames, curve, [track], estimates, params)
+    metrics = write_report(tmp_path / "report.md", by_track(frames), curve, [track], estimates, params)
     text = (tmp_path / "report.md").read_text()
     assert f"{metrics['vocals']['sdr']:.2f} dB" in text
     assert "the weights are those of step 4" in text.lower() and "SDR 3.25 dB" in text
@@ -48,7 +49,7 @@ def test_a_report_without_a_score_says_so(separated, params, tmp_path):
     track, estimates, frames = separated
     nothing = frames.assign(silent=True, sdr=np.nan, isr=np.nan, sir=np.nan, sar=np.nan)
     curve = pd.DataFrame({"step": [4], "train_loss": [2.0], "valid_sdr": [3.25]})
-    write_report(tmp_path / "report.md", nothing, curve, [track], estimates, params)
+    write_report(tmp_path / "report.md", by_track(nothing), curve, [track], estimates, params)
     text = (tmp_path / "report.md").read_text()
     assert "no track could be scored" in text and "1 track(s) have no scored frame at all" in text
 
@@ -61,7 +62,7 @@ def test_two_targets_have_pictures_of_their_own(separated, params, tmp_path, mon
     both = changed(params, model__targets=["vocals", "drums"])
     drums = frames[frames["source"] == "vocals"].assign(source="drums")
     curve = pd.DataFrame({"step": [4], "train_loss": [2.0], "valid_sdr": [3.25]})
-    metrics = write_report(tmp_path / "report.md", pd.concat([frames, drums]), curve, [track], estimates, both)
+    metrics = write_report(tmp_path / "report.md", by_track(pd.concat([frames, drums])), curve, [track], estimates, both)
     assert {"vocals", "drums", "accompaniment"} < set(metrics)
     both_of = [f"{source}, {which}" for source in ("vocals", "drums", "accompaniment") for which in ("true", "separated")]
     assert drawn == ["mixture", "error of the vocals", *both_of]

@@ -46,6 +46,23 @@ class Cut(Exception):
     """The connection ended before the file did."""
 
 
+class Partial:
+    """A file as far as it has come, and the hash of that: what a killed run left is read once, what comes is hashed on its way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.digest = path, _hash_so_far(path)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are there."""
+        return _size(self.path)
+
+    def begin_anew(self) -> None:
+        """Throw away what is there."""
+        self.path.unlink()
+        self.digest = hashlib.sha256()
+
+
 def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[float], None] = time.sleep) -> Path:
     """Bring a file to `folder`, whole and verified; what was there before is used.
 
@@ -59,39 +76,38 @@ def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[flo
         return whole
     folder.mkdir(parents=True, exist_ok=True)
     _check_space(folder, remote.size - _size(partial_file), remote.name)
-    digest, failures = _hash_so_far(partial_file), 0
-    with tqdm(total=remote.size or None, initial=_size(partial_file), desc=remote.name, unit="B", unit_scale=True) as bar:
+    found, failures = Partial(partial_file), 0
+    with tqdm(total=remote.size or None, initial=found.size, desc=remote.name, unit="B", unit_scale=True) as bar:
         while True:
-            before = _size(partial_file)
+            before = found.size
             try:
-                digest = _go_on(remote, partial_file, digest, bar)
+                _go_on(remote, found, bar)
                 break
             except (Cut, requests.RequestException) as error:
-                failures = 0 if _size(partial_file) > before else failures + 1
+                failures = 0 if found.size > before else failures + 1
                 if failures > retries:
                     raise UserError(f"{remote.url} cannot be fetched ({error}); what came is kept, run again") from None
                 wait(2.0 ** max(0, failures - 1))
-                digest = _hash_so_far(partial_file)
-    if digest.hexdigest() != remote.sha256:
+    if (sha256 := found.digest.hexdigest()) != remote.sha256:
         partial_file.unlink()
-        raise UserError(f"{remote.url} has SHA-256 {digest.hexdigest()}, not {remote.sha256}; it was removed, run again")
+        raise UserError(f"{remote.url} has SHA-256 {sha256}, not {remote.sha256}; it was removed, run again")
     return partial_file.rename(whole)
 
 
-def _go_on(remote: Remote, path: Path, digest: "hashlib._Hash", bar: tqdm) -> "hashlib._Hash":
-    """Append what is missing; the hash of the whole. Begins anew where the server does not continue."""
-    have = _size(path)
+def _go_on(remote: Remote, found: Partial, bar: tqdm) -> None:
+    """Append what is missing. Begins anew where the server does not continue."""
+    have, path = found.size, found.path
     headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
     with requests.get(remote.url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
         if response.status_code in PASSING:
             raise Cut(f"the server says {response.status_code}")
         if response.status_code == 416 and response.headers.get("Content-Range", "").endswith(f"/{have}"):
-            return digest  # nothing is missing
+            return  # nothing is missing
         if response.status_code not in (200, 206):
             raise UserError(f"{remote.url} is refused: the server says {response.status_code} {response.reason}")
         if have and not _continues(response, have):
-            path.unlink()
-            digest, have = hashlib.sha256(), 0
+            found.begin_anew()
+            have = 0
             bar.reset(remote.size or None)
         expected = have + int(response.headers["Content-Length"]) if "Content-Length" in response.headers else None
         bar.total = expected or bar.total
@@ -99,11 +115,10 @@ def _go_on(remote: Remote, path: Path, digest: "hashlib._Hash", bar: tqdm) -> "h
         with path.open("ab") as file:
             for piece in response.iter_content(CHUNK):
                 _write(file.write, piece, path)
-                digest.update(piece)
+                found.digest.update(piece)
                 bar.update(len(piece))
-    if expected is not None and _size(path) != expected:
-        raise Cut(f"{_size(path)} of {expected} bytes came")
-    return digest
+    if expected is not None and found.size != expected:
+        raise Cut(f"{found.size} of {expected} bytes came")
 
 
 def _continues(response: requests.Response, have: int) -> bool:

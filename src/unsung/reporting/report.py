@@ -18,10 +18,9 @@ TEMPLATE = Path(__file__).with_name("report.md.jinja")
 
 
 def write_report(
-    path: Path, frames: pd.DataFrame, curve: pd.DataFrame, tracks: list[Track], estimates: Path, params: Params
+    path: Path, scores: pd.DataFrame, curve: pd.DataFrame, tracks: list[Track], estimates: Path, params: Params
 ) -> dict[str, Any]:
-    """Write the report and, in `figures` beside it, a figure for each track; the metrics it is about."""
-    scores = tables.by_track(frames)
+    """Write the report of `scores` (tables.by_track) and, in `figures` beside it, a figure for each track; its metrics."""
     metrics = tables.metrics(scores, SYSTEMS[0])
     pictures = {track.name: draw(track, estimates, path.parent / "figures", params) for track in tracks}
     template = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined).from_string(
