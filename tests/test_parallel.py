@@ -1,8 +1,13 @@
 import os
+import signal
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import LocalCluster
 
+from tests.conftest import workers
 from unsung import parallel
 from unsung.errors import UserError
 
@@ -15,21 +20,33 @@ def fail(x: int) -> int:
     raise UserError(f"{x} is wrong")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_results_keep_the_order(workers):
-    found = parallel.over(square, range(7), workers, "test")
+@pytest.fixture(scope="module")
+def cluster():
+    """Two worker processes of a real cluster."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as found:
+        yield found
+
+
+@pytest.fixture(params=["one process", "two processes", "cluster"])
+def compute(request):
+    if request.param == "cluster":
+        return workers(1, request.getfixturevalue("cluster").scheduler_address)
+    return workers(1 if request.param == "one process" else 2)
+
+
+def test_results_keep_the_order(compute):
+    found = parallel.over(square, range(7), compute, "test")
     assert [x for x, _ in found] == [x * x for x in range(7)]
-    assert len({pid for _, pid in found}) <= workers
+    assert len({pid for _, pid in found}) <= max(compute.workers, 2 * bool(compute.scheduler))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_arrives_as_it_was(workers):
+def test_an_error_arrives_as_it_was(compute):
     with pytest.raises(UserError, match="is wrong"):
-        parallel.over(fail, range(3), workers, "test")
+        parallel.over(fail, range(3), compute, "test")
 
 
-def test_nothing_gives_nothing():
-    assert parallel.over(square, [], 2, "test") == []
+def test_nothing_gives_nothing(compute):
+    assert parallel.over(square, [], compute, "test") == []
 
 
 def product(seed: int) -> bytes:
@@ -37,8 +54,8 @@ def product(seed: int) -> bytes:
     return (values @ values).tobytes()
 
 
-def test_the_result_does_not_depend_on_the_workers():
-    assert parallel.over(product, range(3), 1, "test") == parallel.over(product, range(3), 2, "test")
+def test_the_result_does_not_depend_on_the_workers(compute):
+    assert parallel.over(product, range(3), workers(1), "test") == parallel.over(product, range(3), compute, "test")
 
 
 def solve_threads(_: int) -> set[int]:
@@ -50,10 +67,72 @@ def solve_threads(_: int) -> set[int]:
     return {library["num_threads"] for library in threadpool_info() if library["internal_api"] == "openblas"}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_linear_algebra_runs_on_one_thread(workers):
+def test_linear_algebra_runs_on_one_thread(compute):
     """With two, museval's solutions differ in the last digits from one machine to the next."""
     import unsung.scoring  # as a stage does: scoring is imported before the work begins
 
     assert unsung.scoring.museval_metrics
-    assert all(threads == {1} for threads in parallel.over(solve_threads, range(2), workers, "test"))
+    assert all(threads == {1} for threads in parallel.over(solve_threads, range(2), compute, "test"))
+
+
+def relative(name: str) -> str:
+    Path(name).write_text(f"{time.time()} {os.getpid()}")
+    return str(Path(name).resolve())
+
+
+def test_workers_of_a_cluster_work_in_the_folder_of_the_run(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = parallel.over(relative, ["a", "b"], workers(1, cluster.scheduler_address), "test")
+    assert found == [str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+def linger(job: tuple[int, Path]) -> tuple[int, int]:
+    """Note the beginning, take a while, and note the end."""
+    number, log = job
+    (log / f"{number}-{os.getpid()}.begun").touch()
+    if number == 3 and not (log / "victim").exists():  # the first who comes here dies in the middle of its work
+        (log / "victim").write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.05)
+    (log / f"{number}-{os.getpid()}.done").touch()
+    return number, os.getpid()
+
+
+def test_a_worker_that_is_killed_midway_costs_no_track(tmp_path):
+    """All tracks are there, each once; only what the dead worker had in hand, or not yet handed over, was done again."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        jobs = [(number, tmp_path) for number in range(20)]
+        found = parallel.over(linger, jobs, workers(1, cluster.scheduler_address), "test")
+    assert [number for number, _ in found] == list(range(20))
+    victim = int((tmp_path / "victim").read_text())
+    begun = [path.name.split("-")[0] for path in tmp_path.glob("*.begun")]
+    done = [path.name.split("-")[0] for path in tmp_path.glob("*.done")]
+    assert set(begun) == set(done) == {str(number) for number in range(20)}
+    assert dict(found)[3] != victim and not (tmp_path / f"3-{victim}.done").exists()
+    again = {number for number in begun if begun.count(number) > 1}
+    assert "3" in again and len(again) < 10
+
+
+def die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_work_that_kills_every_worker_is_one_line(tmp_path):
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+        pytest.raises(UserError, match="lost its workers again and again"),
+    ):
+        parallel.over(die, [1], workers(1, cluster.scheduler_address), "test")
+
+
+def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
+    monkeypatch.setattr(parallel, "PATIENCE", 1)
+    with pytest.raises(UserError, match="no Dask scheduler answers at compute.scheduler tcp://127.0.0.1:9"):
+        parallel.over(square, [1], workers(1, "tcp://127.0.0.1:9"), "test")
+
+
+def test_workers_that_run_other_code_or_see_no_folder_are_refused(tmp_path):
+    with pytest.raises(UserError, match="runs the code in .*, this run is of /elsewhere"):
+        parallel._far_away(square, tmp_path, Path("/elsewhere"), 1)
+    with pytest.raises(UserError, match="cannot see .*gone"):
+        parallel._far_away(square, tmp_path / "gone", parallel.CODE, 1)

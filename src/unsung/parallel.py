@@ -1,27 +1,82 @@
-"""One map over tracks for every stage that goes track by track."""
+"""One map over tracks for every stage that goes track by track: processes of this machine, or a Dask cluster.
 
-from collections.abc import Callable, Iterable
+A cluster is any set of `dask worker --nthreads 1` that sees the project's folder under the same path and runs its code. What a
+worker had in hand when it died is done again by another; each result arrives once.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from unsung.errors import UserError
+from unsung.params import Compute
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+CODE = Path(__file__).resolve().parent
+PATIENCE = 10  # seconds to find the scheduler
 
 
-def over(function: Callable[[Item], Result], items: Iterable[Item], workers: int, desc: str) -> list[Result]:
-    """Apply `function` to every item in `workers` processes, with a progress bar; the results keep the items' order.
+def over(function: Callable[[Item], Result], items: Iterable[Item], compute: Compute, desc: str) -> list[Result]:
+    """Apply `function` to every item, with a progress bar; the results keep the items' order.
 
-    Every process computes on one thread, also when there is only one, so the result does not depend on their number.
+    On the cluster whose scheduler is at `compute.scheduler`, or else in `compute.workers` processes. Every process computes on
+    one thread, also when there is only one, so the result does not depend on their number.
+
+    Raises:
+        UserError: the cluster is not there, cannot see the project, runs other code, or loses its workers again and again.
     """
     items = list(items)
-    jobs = (delayed(_on_one_thread)(function, item) for item in items)
-    results = Parallel(n_jobs=max(1, min(workers, len(items))), return_as="generator")(jobs)
-    return list(tqdm(results, desc=desc, total=len(items), unit="track", mininterval=0.5))
+    with tqdm(desc=desc, total=len(items), unit="track", mininterval=0.5) as bar:
+        if compute.scheduler and items:
+            return _on_cluster(function, items, compute.scheduler, bar)
+        jobs = (delayed(_on_one_thread)(function, item) for item in items)
+        found = []
+        for result in Parallel(n_jobs=max(1, min(compute.workers, len(items))), return_as="generator")(jobs):
+            found.append(result)
+            bar.update()
+        return found
 
 
 def _on_one_thread(function: Callable[[Item], Result], item: Item) -> Result:
     with threadpool_limits(1):
         return function(item)
+
+
+def _on_cluster(function: Callable[[Item], Result], items: Sequence[Item], address: str, bar: tqdm) -> list[Result]:
+    """Results are fetched as they come, so that of a worker that dies only unfinished work is done again."""
+    from distributed import Client, KilledWorker, as_completed  # here, for they take half a second to import
+
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError):
+        raise UserError(f"no Dask scheduler answers at compute.scheduler {address}; start one, or set it to '' again") from None
+    with client, client.as_current():
+        futures = client.map(partial(_far_away, function, Path.cwd(), CODE), items, pure=False)
+        places, found = {future.key: place for place, future in enumerate(futures)}, dict[int, Result]()
+        try:
+            for future, result in as_completed(futures, with_results=True):
+                found[places[future.key]] = result
+                bar.update()
+        except KilledWorker as error:
+            raise UserError(f"the cluster at {address} lost its workers again and again ({error}); see their memory") from None
+        finally:
+            client.cancel(futures)
+    return [found[place] for place in range(len(items))]
+
+
+def _far_away(function: Callable[[Item], Result], home: Path, code: Path, item: Item) -> Result:
+    """Work in the submitter's folder, or refuse: results of other code must not be taken for this one's."""
+    if code != CODE:
+        raise UserError(f"a Dask worker runs the code in {CODE}, this run is of {code}; start the workers with that one's Python")
+    try:
+        os.chdir(home)
+    except OSError:
+        raise UserError(f"a Dask worker cannot see {home}; the folder must be there for all workers under this path") from None
+    return _on_one_thread(function, item)
