@@ -6,19 +6,18 @@ from stages import RAW, STEMS
 from unsung import parallel
 from unsung.data.providers import root_of
 from unsung.data.stems import prepare
-from unsung.data.tracks import read_index, write_splits
+from unsung.data.tracks import read_recordings, write_splits
 from unsung.errors import told_in_one_line
 from unsung.params import load_params
 
 
 def main() -> None:
     params = load_params()
-    tracks = read_index(RAW, root_of(RAW, params))
     work = partial(prepare, folder=STEMS, wanted=params.audio)
-    prepared = parallel.over(work, tracks, params.compute.workers, desc="resample")
+    prepared = parallel.over(work, read_recordings(RAW, root_of(RAW, params)), params.compute, desc="resample")
     for _, remarks in prepared:
         print(*remarks, sep="\n", end="\n" if remarks else "")
-    write_splits(STEMS, [track for track, _ in prepared], params.compute.workers)
+    write_splits(STEMS, [track for track, _ in prepared], params.compute)
 
 
 if __name__ == "__main__":

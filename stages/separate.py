@@ -21,7 +21,7 @@ def main() -> None:
     files = [model / CONFIG, model / WEIGHTS, STEMS / "test" / INDEX, *(SRC / name for name in CODE)]
     with scratch("separate", fingerprint([params.seed, params.separate.model_dump(), steps], files)) as folder:
         work = partial(separate_track, model=model, folder=folder, separate=params.separate, steps=steps, seed=params.seed)
-        parallel.over(work, tracks, params.compute.workers, desc="separate")
+        parallel.over(work, tracks, params.compute, desc="separate")
         SEPARATED.parent.mkdir(exist_ok=True)
         folder.replace(SEPARATED)
 

@@ -10,7 +10,7 @@ from unsung.params import load_params
 def main() -> None:
     params = load_params()
     tracks = read_index(STEMS / "train") + read_index(STEMS / "valid")
-    write_shards(SHARDS, tracks, Settings.of(params), params.shards.megabytes, params.compute.workers)
+    write_shards(SHARDS, tracks, Settings.of(params), params.shards.megabytes, params.compute)
 
 
 if __name__ == "__main__":

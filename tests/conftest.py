@@ -8,9 +8,9 @@ import soundfile
 
 from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
-from unsung.data.tracks import SPLITS, Track, read_index, write_splits
+from unsung.data.tracks import SPLITS, Recording, read_index, write_splits
 from unsung.models.separator import Config, Separator
-from unsung.params import Params, load_params
+from unsung.params import Compute, Params, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -30,6 +30,11 @@ def changed(params: Params, **values: object) -> Params:
     return Params.model_validate(found)
 
 
+def workers(count: int, scheduler: str = "") -> Compute:
+    """How the work is done: in so many processes, or on a cluster."""
+    return Compute(scheduler=scheduler, workers=count, loader_workers=0, tensorboard=False)
+
+
 @pytest.fixture(scope="session")
 def params() -> Params:
     """The project's params, made small: 8 kHz, a tiny network, a handful of steps."""
@@ -47,7 +52,7 @@ def params() -> Params:
         separate__window_seconds=1.0,
         evaluate__filter_taps=32,
         report__figure_seconds=2.0,
-        compute={"workers": 1, "loader_workers": 0, "tensorboard": False},
+        compute=workers(1).model_dump(),
     )
 
 
@@ -74,21 +79,21 @@ def write_song(folder: Path, stems: dict[str, np.ndarray], rate: int, extension:
 
 
 @pytest.fixture(scope="session")
-def raw_tracks(tmp_path_factory: pytest.TempPathFactory) -> list[Track]:
+def raw_tracks(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
     """A track for each split, 4 s, 16 kHz stereo."""
     root = tmp_path_factory.mktemp("raw")
     tracks = []
     for number, split in enumerate(SPLITS):
         folder = write_song(root / split / f"Song {number}", song(number, 4.0, 16_000), 16_000)
-        tracks.append(Track(folder.name, split, {stem: folder / f"{stem}.wav" for stem in STEMS}))
+        tracks.append(Recording.of_files(folder.name, split, {stem: folder / f"{stem}.wav" for stem in STEMS}))
     return tracks
 
 
 @pytest.fixture(scope="session")
-def stems_folder(tmp_path_factory: pytest.TempPathFactory, raw_tracks: list[Track], params: Params) -> Path:
+def stems_folder(tmp_path_factory: pytest.TempPathFactory, raw_tracks: list[Recording], params: Params) -> Path:
     """The raw tracks resampled, with the index of each split."""
     folder = tmp_path_factory.mktemp("stems")
-    write_splits(folder, [prepare(track, folder, params.audio)[0] for track in raw_tracks], workers=1)
+    write_splits(folder, [prepare(track, folder, params.audio)[0] for track in raw_tracks], params.compute)
     return folder
 
 
@@ -97,7 +102,7 @@ def shards_folder(tmp_path_factory: pytest.TempPathFactory, stems_folder: Path, 
     """The shards of the train and the valid track."""
     folder = tmp_path_factory.mktemp("shards")
     tracks = read_index(stems_folder / "train") + read_index(stems_folder / "valid")
-    write_shards(folder, tracks, Settings.of(params), params.shards.megabytes, workers=1)
+    write_shards(folder, tracks, Settings.of(params), params.shards.megabytes, params.compute)
     return folder
 
 

@@ -34,37 +34,44 @@ class Facts:
     frames: int
 
 
-def facts(path: Path) -> Facts:
-    """The facts of a file; what PyAV opens is decoded to its end to count its frames.
+def facts(path: Path, stream: int = 0) -> Facts:
+    """The facts of a file, or of one of its audio streams; what PyAV opens is decoded to its end to count its frames.
 
     Raises:
-        UserError: the file is missing or is not audio.
+        UserError: the file is missing, is not audio, or has no such stream.
     """
+    if (announced := _announced(path)) and not stream:
+        return announced
+    with _open_av(path, stream) as container:
+        found = container.streams.audio[stream]
+        sample_rate, channels = found.rate, found.channels
+    return Facts(sample_rate, channels, sum(len(block) for block in _decode_av(path, stream)))
+
+
+def _announced(path: Path) -> Facts | None:
+    """What the header says, or nothing where soundfile cannot open the file."""
     try:
         info = soundfile.info(str(path))
         return Facts(info.samplerate, info.channels, info.frames)
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
-        with _open_av(path) as container:
-            stream = container.streams.audio[0]
-            sample_rate, channels = stream.rate, stream.channels
-        return Facts(sample_rate, channels, sum(len(block) for block in _decode_av(path)))
+        return None
 
 
-def blocks(path: Path, channels: int | None = None) -> Iterator[Samples]:
-    """The samples of a file from its beginning to its end, with its own or another channel count.
+def blocks(path: Path, channels: int | None = None, stream: int = 0) -> Iterator[Samples]:
+    """The samples of a file, or of one of its audio streams, from beginning to end, with its own or another channel count.
 
     Raises:
         UserError: the file is missing, is not audio, ends in the middle, or holds NaN or infinite samples.
     """
-    own, read_so_far = facts(path), 0
-    for block in _decode(path):
+    announced, read_so_far = _announced(path), 0
+    for block in _decode(path, stream):
         read_so_far += len(block)
         if not np.isfinite(block).all():
             raise UserError(f"{path} has NaN or infinite samples; export it again without them")
         yield block if channels is None else to_channels(block, channels, path)
-    if own.frames - read_so_far > 0.02 * own.frames + 0.1 * own.sample_rate:  # an mp3 may announce a little too much
-        there, announced = read_so_far / own.sample_rate, own.frames / own.sample_rate
-        raise UserError(f"{path} ends after {there:.1f} s of the {announced:.1f} s that it announces; get the file anew")
+    if announced and announced.frames - read_so_far > 0.02 * announced.frames + 0.1 * announced.sample_rate:  # mp3s exaggerate
+        there, whole = read_so_far / announced.sample_rate, announced.frames / announced.sample_rate
+        raise UserError(f"{path} ends after {there:.1f} s of the {whole:.1f} s that it announces; get the file anew")
 
 
 def read(path: Path) -> Samples:
@@ -176,11 +183,10 @@ class _Sequential(soundfile.SoundFile):
         return False
 
 
-def _decode(path: Path) -> Iterator[Samples]:
-    try:
-        file = _Sequential(str(path))
-    except (soundfile.LibsndfileError, TypeError):
-        yield from _decode_av(path)
+def _decode(path: Path, stream: int) -> Iterator[Samples]:
+    file = None if stream else _open(path)  # soundfile knows no streams
+    if file is None:
+        yield from _decode_av(path, stream)
         return
     with file:
         try:
@@ -190,25 +196,32 @@ def _decode(path: Path) -> Iterator[Samples]:
             raise UserError(f"{path} cannot be read to its end ({error.error_string}); get the file anew") from None
 
 
-def _decode_av(path: Path) -> Iterator[Samples]:
-    with _open_av(path) as container:
+def _open(path: Path) -> _Sequential | None:
+    try:
+        return _Sequential(str(path))
+    except (soundfile.LibsndfileError, TypeError):
+        return None
+
+
+def _decode_av(path: Path, stream: int) -> Iterator[Samples]:
+    with _open_av(path, stream) as container:
         resampler = av.AudioResampler(format="fltp")  # another sample format only, not another rate
         try:
-            for frame in container.decode(audio=0):
+            for frame in container.decode(audio=stream):
                 for converted in resampler.resample(frame):
                     yield converted.to_ndarray().T.copy()
         except av.FFmpegError as error:
             raise UserError(f"{path} cannot be read to its end ({error.strerror}); get the file anew") from None
 
 
-def _open_av(path: Path) -> av.container.InputContainer:
+def _open_av(path: Path, stream: int) -> av.container.InputContainer:
     if not path.is_file():
         raise UserError(f"{path} is not a file; mend the path")
     try:
         container = av.open(str(path))
     except av.FFmpegError:
         raise UserError(f"{path} is not audio that can be read; remove it or convert it to wav, flac, ogg or mp3") from None
-    if not container.streams.audio:
+    if (count := len(container.streams.audio)) <= stream:
         container.close()
-        raise UserError(f"{path} has no audio in it; remove it")
+        raise UserError(f"{path} has no audio in it; remove it" if not count else f"{path} has {count} streams, not {stream + 1}")
     return container

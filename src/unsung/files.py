@@ -1,16 +1,19 @@
 """Writing whole files or none, and telling whether two things are the same by their bytes."""
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from unsung.errors import UserError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -34,6 +37,23 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def check_space(folder: Path, needed: int, name: str) -> None:
+    """Raise a UserError if `needed` bytes do not fit on the disk of `folder`."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(f"{name} needs {needed / 1e9:.1f} GB more, {folder} has {free / 1e9:.1f} GB; make room and run again")
+
+
+def write_piece(write: Callable[[bytes], object], piece: bytes, path: Path) -> None:
+    """Write, or say in one line that the disk is full."""
+    try:
+        write(piece)
+    except OSError as error:
+        if error.errno in FULL:
+            raise UserError(f"the disk of {path.parent} is full; make room and run again, what came is kept") from None
+        raise
 
 
 def sha256(path: Path) -> str:

@@ -28,7 +28,7 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    provider: Literal["demo", "folder", "musdb18hq"]
+    provider: Literal["demo", "folder", "musdb18hq", "musdb18", "musdb18_7s", "moisesdb", "slakh2100", "mir1k"]
     root: str
 
 
@@ -39,25 +39,41 @@ class DemoProvider(Section):
     seconds: Annotated[float, Field(ge=4)]  # seconds
 
 
-class FolderProvider(Section):
+class Drawn(Section):
+    """Splits that are drawn by the hash of the tracks' names."""
+
     valid: Share
     test: Share
 
     @model_validator(mode="after")
-    def _leaves_tracks_to_train_on(self) -> "FolderProvider":
+    def _leaves_tracks_to_train_on(self) -> "Drawn":
         if self.valid + self.test >= 1:
             raise ValueError("valid and test together must stay below 1, or nothing is left to train on")
         return self
 
 
-class Musdb18HqProvider(Section):
-    limit: Count
+class Limited(Section):
+    limit: Count  # tracks of each split
+
+
+class MoisesDbProvider(Drawn, Limited):
+    stems: Annotated[tuple[str, ...], Field(min_length=1)]
+    bleed: bool
+
+
+class Slakh2100Provider(Limited):
+    stems: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Providers(Section):
     demo: DemoProvider
-    folder: FolderProvider
-    musdb18hq: Musdb18HqProvider
+    folder: Drawn
+    musdb18hq: Limited
+    musdb18: Limited
+    musdb18_7s: Limited
+    moisesdb: MoisesDbProvider
+    slakh2100: Slakh2100Provider
+    mir1k: Limited
 
 
 class Audio(Section):
@@ -181,6 +197,7 @@ class Report(Section):
 
 
 class Compute(Section):
+    scheduler: str
     workers: PositiveInt
     loader_workers: Count
     tensorboard: bool

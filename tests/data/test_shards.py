@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.conftest import changed
 from unsung import audio, spectrum
 from unsung.data.shards import MANIFEST, Settings, Shards, segments, write_shards
 from unsung.data.tracks import read_index
@@ -52,7 +53,7 @@ def test_a_quiet_stem_keeps_its_bits(tmp_path, stems_folder, settings, monkeypat
 
 def test_shards_are_of_a_set_size_and_the_same_bytes_again(tmp_path, stems_folder, settings, shards_folder, params):
     tracks = read_index(stems_folder / "train") + read_index(stems_folder / "valid")
-    write_shards(tmp_path, tracks, settings, params.shards.megabytes, workers=2)
+    write_shards(tmp_path, tracks, settings, params.shards.megabytes, changed(params, compute__workers=2).compute)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == sorted(path.name for path in shards_folder.iterdir())
     assert all(sha256(tmp_path / name) == sha256(shards_folder / name) for name in names)
@@ -93,8 +94,8 @@ def test_a_split_that_is_not_there_is_refused(shards_folder, settings):
         Shards(shards_folder, "test", settings)
 
 
-def test_tracks_of_different_stems_are_refused(tmp_path, stems_folder, settings):
+def test_tracks_of_different_stems_are_refused(tmp_path, stems_folder, settings, params):
     first, second = read_index(stems_folder / "train")[0], read_index(stems_folder / "valid")[0]
     less = replace(second, stems={name: path for name, path in second.stems.items() if name != "bass"})
     with pytest.raises(UserError, match="differ in the stem bass"):
-        write_shards(tmp_path, [first, less], settings, 1.0, workers=1)
+        write_shards(tmp_path, [first, less], settings, 1.0, params.compute)

@@ -6,14 +6,14 @@ import soxr
 from tests.conftest import changed, song, write_song
 from unsung import audio
 from unsung.data.stems import prepare
-from unsung.data.tracks import Track
+from unsung.data.tracks import Recording, Source
 from unsung.errors import UserError
 
 RATE = 16_000
 
 
-def track_of(folder, split="train", extension="wav"):
-    return Track(folder.name, split, {path.stem: path for path in sorted(folder.glob(f"*.{extension}"))})
+def recording_of(folder, split="train", extension="wav"):
+    return Recording.of_files(folder.name, split, {path.stem: path for path in sorted(folder.glob(f"*.{extension}"))})
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def stems():
 
 
 def test_stems_are_resampled_and_mixed_down(tmp_path, stems, params):
-    track, remarks = prepare(track_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
+    track, remarks = prepare(recording_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
     assert not remarks
     for name, path in track.stems.items():
         expected = soxr.resample(stems[name].mean(1), RATE, 8000, quality="HQ")
@@ -32,7 +32,7 @@ def test_stems_are_resampled_and_mixed_down(tmp_path, stems, params):
 
 def test_stems_still_add_up_to_the_mixture(tmp_path, stems, params):
     folder = write_song(tmp_path / "raw", {**stems, "mixture": sum(stems.values())}, RATE)
-    track, _ = prepare(track_of(folder, split="test"), tmp_path / "out", params.audio)
+    track, _ = prepare(recording_of(folder, split="test"), tmp_path / "out", params.audio)
     found = {name: audio.read(path) for name, path in track.stems.items()}
     np.testing.assert_allclose(
         sum(found[name] for name in stems), found["mixture"], atol=6 / 2**15
@@ -41,13 +41,13 @@ def test_stems_still_add_up_to_the_mixture(tmp_path, stems, params):
 
 def test_the_mixture_is_kept_for_testing_only(tmp_path, stems, params):
     folder = write_song(tmp_path / "raw", {**stems, "mixture": sum(stems.values())}, RATE)
-    assert "mixture" not in prepare(track_of(folder), tmp_path / "out", params.audio)[0].stems
+    assert "mixture" not in prepare(recording_of(folder), tmp_path / "out", params.audio)[0].stems
 
 
 def test_the_accompaniment_is_what_the_vocals_leave_of_the_mixture(tmp_path, stems, params):
     rest = sum(stems.values()) - stems["vocals"]
     folder = write_song(tmp_path / "raw", {"vocals": stems["vocals"], "mixture": sum(stems.values())}, RATE)
-    track, _ = prepare(track_of(folder), tmp_path / "out", params.audio)
+    track, _ = prepare(recording_of(folder), tmp_path / "out", params.audio)
     assert set(track.stems) == {"vocals", "accompaniment"}
     expected = soxr.resample(rest.mean(1), RATE, 8000, quality="HQ")
     np.testing.assert_allclose(audio.read(track.stems["accompaniment"])[:, 0], expected, atol=3 / 2**15)
@@ -55,10 +55,10 @@ def test_the_accompaniment_is_what_the_vocals_leave_of_the_mixture(tmp_path, ste
 
 def test_a_mono_stem_and_a_short_one_are_mended_and_told(tmp_path, stems, params):
     stems["bass"], stems["drums"] = stems["bass"][:, :1], stems["drums"][:-800]
-    track, remarks = prepare(track_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
+    track, remarks = prepare(recording_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
     assert {audio.facts(path).frames for path in track.stems.values()} == {24_000}
     assert any("drums.wav filled up with 50.0 ms" in remark for remark in remarks)
-    assert any("different channel counts" in remark for remark in remarks)
+    assert any("of 1 and 2 channels" in remark for remark in remarks)
 
 
 def test_what_is_too_loud_is_turned_down_together(tmp_path, stems, params):
@@ -68,7 +68,7 @@ def test_what_is_too_loud_is_turned_down_together(tmp_path, stems, params):
     folder.mkdir()
     for name, samples in stems.items():
         soundfile.write(folder / f"{name}.wav", samples, RATE, subtype="FLOAT")
-    track, remarks = prepare(track_of(folder), tmp_path / "out", params.audio)
+    track, remarks = prepare(recording_of(folder), tmp_path / "out", params.audio)
     found = {name: audio.read(path) for name, path in track.stems.items()}
     assert "turned down by" in remarks[0]
     together = sum(found.values())
@@ -80,7 +80,7 @@ def test_what_is_too_loud_is_turned_down_together(tmp_path, stems, params):
 
 def test_stems_that_fit_alone_and_not_together_are_turned_down(tmp_path, stems, params):
     loud = {name: 0.95 * samples / np.abs(samples).max() for name, samples in stems.items()}
-    track, remarks = prepare(track_of(write_song(tmp_path / "raw", loud, RATE)), tmp_path / "out", params.audio)
+    track, remarks = prepare(recording_of(write_song(tmp_path / "raw", loud, RATE)), tmp_path / "out", params.audio)
     found = {name: audio.read(path) for name, path in track.stems.items()}
     assert "turned down by" in remarks[0]
     assert np.abs(sum(found.values())).max() < 1
@@ -89,7 +89,7 @@ def test_stems_that_fit_alone_and_not_together_are_turned_down(tmp_path, stems, 
 
 def test_silence_stays_silent(tmp_path, stems, params):
     stems["vocals"][:] = 0
-    track, _ = prepare(track_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
+    track, _ = prepare(recording_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
     assert not audio.read(track.stems["vocals"]).any()
 
 
@@ -97,24 +97,47 @@ def test_another_sample_rate_is_an_error_that_names_the_file(tmp_path, stems, pa
     folder = write_song(tmp_path / "Artist - Song", stems, RATE)
     soundfile.write(folder / "vocals.wav", stems["vocals"], 22_050)
     with pytest.raises(UserError, match=r'vocals.wav of "Artist - Song" has 22050 Hz, its other stems 16000 Hz; resample it'):
-        prepare(track_of(folder), tmp_path / "out", params.audio)
+        prepare(recording_of(folder), tmp_path / "out", params.audio)
 
 
 def test_a_stem_that_ends_long_before_the_others_is_an_error(tmp_path, stems, params):
     stems["vocals"] = stems["vocals"][:RATE]
     folder = write_song(tmp_path / "raw", stems, RATE)
     with pytest.raises(UserError, match=r"vocals.wav .* ends 2.00 s before"):
-        prepare(track_of(folder), tmp_path / "out", params.audio)
+        prepare(recording_of(folder), tmp_path / "out", params.audio)
 
 
 def test_an_empty_stem_is_an_error(tmp_path, stems, params):
     stems["bass"] = stems["bass"][:0]
     with pytest.raises(UserError, match=r"bass.wav .* is empty"):
-        prepare(track_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
+        prepare(recording_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
 
 
 def test_stereo_stays_stereo(tmp_path, stems, params):
     wanted = changed(params, audio__channels=2, audio__sample_rate=RATE).audio
     stems["other"][:, 1] *= 0.5
-    track, _ = prepare(track_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", wanted)
+    track, _ = prepare(recording_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", wanted)
     np.testing.assert_allclose(audio.read(track.stems["other"]), stems["other"], atol=2 / 2**15)
+
+
+def test_a_stem_may_be_several_files_a_channel_or_silence(tmp_path, stems, params):
+    wanted = changed(params, audio__sample_rate=RATE).audio
+    folder = write_song(tmp_path / "raw", {name: stems[name] for name in ("drums", "bass")}, RATE)
+    karaoke = np.stack([stems["other"][:, 0], stems["vocals"][:, 0]], axis=1)
+    soundfile.write(folder / "karaoke.wav", karaoke, RATE)
+    sources = {
+        "band": (Source(folder / "drums.wav"), Source(folder / "bass.wav"), Source(folder / "karaoke.wav", channel=0)),
+        "vocals": (Source(folder / "karaoke.wav", channel=1),),
+        "piano": (),
+    }
+    track, _ = prepare(Recording("Song", "train", sources), tmp_path / "out", wanted)
+    found = {name: audio.read(path)[:, 0] for name, path in track.stems.items()}
+    band = sum(stems[name][:, 0] for name in ("drums", "bass", "other"))
+    np.testing.assert_allclose(found["band"], band, atol=3 / 2**15)
+    np.testing.assert_allclose(found["vocals"], stems["vocals"][:, 0], atol=2 / 2**15)
+    assert len(found["piano"]) == len(band) and not found["piano"].any()
+
+
+def test_a_recording_without_files_is_an_error(tmp_path, params):
+    with pytest.raises(UserError, match='"Song" has no files'):
+        prepare(Recording("Song", "train", {"vocals": (), "other": ()}), tmp_path, params.audio)

@@ -1,45 +1,46 @@
-"""Downloads that can be cut off anywhere and go on, and archives that are not trusted.
+"""Downloads that can be cut off anywhere and go on.
 
 A download is written to `<name>.partial` and goes on from there with an HTTP Range request (RFC 9110, section 14) after a cut, a
-kill or a restart; only a file whose SHA-256 is right gets its name. An archive is looked through before anything is written.
+kill or a restart; only a file whose checksum is right gets its name.
 """
 
-import errno
 import hashlib
-import shutil
-import stat
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import requests
 from tqdm import tqdm
 
-from unsung import parallel
+from unsung.data.unpack import extract
 from unsung.errors import UserError
-from unsung.files import atomically
+from unsung.files import check_space, remove, scratch, write_piece
+from unsung.params import Compute
 
-CHUNK = 2**20  # bytes
+CHUNK = 2**16  # bytes; what came of one that is cut is lost
 TIMEOUTS = (10, 60)  # seconds to connect, and between two pieces
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # states of a server that may be better the next time
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file on a server, known beforehand. `size` in bytes is for the space it needs; the hash decides."""
+    """A file on a server, known beforehand. `size` in bytes is for the space it needs; the checksum decides."""
 
     url: str
-    sha256: str
+    checksum: str  # such as sha256:baac80d0..., or md5:... where the publisher gives nothing better
     size: int = 0
+    called: str = ""  # where the URL does not end with the file's name
 
     @property
     def name(self) -> str:
         """The file's own name."""
-        return PurePosixPath(self.url.split("?")[0]).name
+        return self.called or PurePosixPath(self.url.split("?")[0]).name
+
+    @property
+    def algorithm(self) -> str:
+        """Of the checksum."""
+        return self.checksum.split(":")[0]
 
 
 class Cut(Exception):
@@ -49,8 +50,8 @@ class Cut(Exception):
 class Partial:
     """A file as far as it has come, and the hash of that: what a killed run left is read once, what comes is hashed on its way."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.digest = path, _hash_so_far(path)
+    def __init__(self, path: Path, algorithm: str) -> None:
+        self.path, self.algorithm, self.digest = path, algorithm, _hash_so_far(path, algorithm)
 
     @property
     def size(self) -> int:
@@ -60,7 +61,7 @@ class Partial:
     def begin_anew(self) -> None:
         """Throw away what is there."""
         self.path.unlink()
-        self.digest = hashlib.sha256()
+        self.digest = hashlib.new(self.algorithm)
 
 
 def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[float], None] = time.sleep) -> Path:
@@ -75,8 +76,8 @@ def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[flo
     if whole.exists():
         return whole
     folder.mkdir(parents=True, exist_ok=True)
-    _check_space(folder, remote.size - _size(partial_file), remote.name)
-    found, failures = Partial(partial_file), 0
+    check_space(folder, remote.size - _size(partial_file), remote.name)
+    found, failures = Partial(partial_file, remote.algorithm), 0
     with tqdm(total=remote.size or None, initial=found.size, desc=remote.name, unit="B", unit_scale=True) as bar:
         while True:
             before = found.size
@@ -88,9 +89,9 @@ def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[flo
                 if failures > retries:
                     raise UserError(f"{remote.url} cannot be fetched ({error}); what came is kept, run again") from None
                 wait(2.0 ** max(0, failures - 1))
-    if (sha256 := found.digest.hexdigest()) != remote.sha256:
+    if (checksum := f"{remote.algorithm}:{found.digest.hexdigest()}") != remote.checksum:
         partial_file.unlink()
-        raise UserError(f"{remote.url} has SHA-256 {sha256}, not {remote.sha256}; it was removed, run again")
+        raise UserError(f"{remote.url} has checksum {checksum}, not {remote.checksum}; it was removed, run again")
     return partial_file.rename(whole)
 
 
@@ -111,10 +112,10 @@ def _go_on(remote: Remote, found: Partial, bar: tqdm) -> None:
             bar.reset(remote.size or None)
         expected = have + int(response.headers["Content-Length"]) if "Content-Length" in response.headers else None
         bar.total = expected or bar.total
-        _check_space(path.parent, (expected or have) - have, remote.name)
+        check_space(path.parent, (expected or have) - have, remote.name)
         with path.open("ab") as file:
             for piece in response.iter_content(CHUNK):
-                _write(file.write, piece, path)
+                write_piece(file.write, piece, path)
                 found.digest.update(piece)
                 bar.update(len(piece))
     if expected is not None and found.size != expected:
@@ -125,76 +126,22 @@ def _continues(response: requests.Response, have: int) -> bool:
     return response.status_code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
 
 
-def _write(write: Callable[[bytes], object], piece: bytes, path: Path) -> None:
-    try:
-        write(piece)
-    except OSError as error:
-        if error.errno in FULL:
-            raise UserError(f"the disk of {path.parent} is full; make room and run again, what came is kept") from None
-        raise
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _hash_so_far(path: Path) -> "hashlib._Hash":
+def _hash_so_far(path: Path, algorithm: str) -> "hashlib._Hash":
     if not path.exists():
-        return hashlib.sha256()
+        return hashlib.new(algorithm)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256")
+        return hashlib.file_digest(file, algorithm)
 
 
-def _check_space(folder: Path, needed: int, name: str) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(f"{name} needs {needed / 1e9:.1f} GB more, {folder} has {free / 1e9:.1f} GB; make room and run again")
-
-
-def extract(archive: Path, folder: Path, workers: int, most: int = 2**40) -> None:
-    """Extract a zip below `folder`; files that are there whole are passed over, so an interrupted run goes on.
-
-    Raises:
-        UserError: it is not a zip, or it holds a path that leaves the folder, a link, an encrypted file, or more than `most` bytes.
-    """
-    try:
-        with zipfile.ZipFile(archive) as file:
-            members = [member for member in file.infolist() if not member.is_dir()]
-    except zipfile.BadZipFile:
-        raise UserError(f"{archive} is not a zip; remove it and run again") from None
-    for member in members:
-        if problem := _problem(member):
-            raise UserError(f"{archive} holds {member.filename!r}, {problem}; nothing was extracted")
-    if (total := sum(member.file_size for member in members)) > most:
-        raise UserError(f"{archive} would grow to {total / 1e9:.0f} GB, more than {most / 1e9:.0f} GB; nothing was extracted")
-    missing = [m.filename for m in members if _size(folder / m.filename) != m.file_size or not (folder / m.filename).exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    _check_space(folder, sum(member.file_size for member in members if member.filename in set(missing)), archive.name)
-    parallel.over(partial(_extract_one, archive=archive, folder=folder), missing, workers, desc="extract")
-
-
-def _problem(member: zipfile.ZipInfo) -> str:
-    """What is wrong with a member, or nothing."""
-    path = PurePosixPath(member.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
-        return "which leads out of the folder"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "which is a link"
-    if member.flag_bits & 1:
-        return "which is encrypted"
-    return ""
-
-
-def _extract_one(name: str, archive: Path, folder: Path) -> None:
-    """One file under a temporary name, its CRC checked, and then its own."""
-    try:
-        with (
-            zipfile.ZipFile(archive) as file,
-            file.open(name) as source,
-            atomically(folder / name) as unfinished,
-            unfinished.open("wb") as target,
-        ):
-            while piece := source.read(CHUNK):
-                _write(target.write, piece, folder / name)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{archive} is damaged at {name} ({error}); remove it and run again") from None
+def bring(remote: Remote, root: Path, compute: Compute, most: int) -> None:
+    """Download an archive and extract it to `root`; it stays in .scratch until all is there, so that a killed run goes on."""
+    with scratch("download", remote.checksum[-16:]) as folder:
+        archive = download(remote, folder)
+        extract(archive, folder / "extracted", compute, most)
+        for part in sorted((folder / "extracted").iterdir()):
+            remove(root / part.name)
+            part.replace(root / part.name)

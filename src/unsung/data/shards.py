@@ -24,7 +24,7 @@ from unsung import audio, parallel, spectrum
 from unsung.data.tracks import Track
 from unsung.errors import UserError
 from unsung.files import atomically, sha256
-from unsung.params import Params
+from unsung.params import Compute, Params
 
 MANIFEST = "manifest.json"
 PEAK = 2.0**15  # the largest part of a stored spectrum
@@ -65,7 +65,7 @@ class Settings:
         return self.channels, self.n_fft // 2 + 1, self.frames
 
 
-def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, megabytes: float, workers: int) -> None:
+def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, megabytes: float, compute: Compute) -> None:
     """Write the segments of all tracks as shards of at most `megabytes` before compression, and their manifest.
 
     Raises:
@@ -79,7 +79,7 @@ def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, mega
             )
     rows = max(1, int(megabytes * 1e6 / (settings.row_bytes * len(stems))))
     work = partial(_write_track, folder=folder, stems=stems, settings=settings, rows=rows)
-    entries = parallel.over(work, list(enumerate(tracks)), workers, desc="shard")
+    entries = parallel.over(work, list(enumerate(tracks)), compute, desc="shard")
     with atomically(folder / MANIFEST) as path:  # last: without it there are no shards
         path.write_text(json.dumps([entry for found in entries for entry in found], indent=1) + "\n")
 

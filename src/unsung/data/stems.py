@@ -1,91 +1,98 @@
-"""A track's files as they come -> clean stems: one sample rate, one channel count, one length, nothing beyond full scale.
+"""A recording as its dataset gives it -> clean stems: one sample rate, one channel count, one length, nothing beyond full scale.
 
-Everything goes through in blocks, so a track may be of any length. What is mended is told in a remark; what cannot be mended
+Everything goes through in blocks, so it may be of any length. What is mended is told in a remark; what cannot be mended
 is an error that names the file. Stems are written with 16 bits: a resampler leaves nothing just below half the sample rate, and
 BSSEval's filters go astray in such a gap (docs/experiments.md); rounding fills it at -98 dB and leaves silence silent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from unsung import audio
 from unsung.audio import Samples
-from unsung.data.tracks import Track
+from unsung.data.tracks import Recording, Source, Track
 from unsung.errors import UserError
 from unsung.files import atomically
 from unsung.params import Audio
 
 BITS = 16
+Reader = Callable[[tuple[Source, ...]], Iterator[Samples]]
 MENDABLE = 1.0  # seconds by which the stems of a track may differ in length
 
 
-def prepare(track: Track, folder: Path, wanted: Audio) -> tuple[Track, list[str]]:
-    """Write the stems of a track below `folder` as 16-bit FLAC; the new track and what was mended.
+def prepare(recording: Recording, folder: Path, wanted: Audio) -> tuple[Track, list[str]]:
+    """Write the stems of a recording below `folder` as 16-bit FLAC; the track that they are and what was mended.
 
-    A track with a mixture and without `accompaniment` or `other` gets the accompaniment as what the other stems leave of the
+    A recording with a mixture and without `accompaniment` or `other` gets the accompaniment as what the other stems leave of the
     mixture. The mixture itself is kept for test tracks only: training and validation use the sum of the stems.
 
     Raises:
-        UserError: the stems' sample rates differ, their lengths differ by more than a second, or a file is empty or broken.
+        UserError: the sources' sample rates differ, a file is empty or broken, or ends more than a second before another and the
+            recording is not ragged.
     """
-    own = {stem: audio.facts(path) for stem, path in track.stems.items()}
-    remarks = _compare(track, own)
-    sums = _sums_to_write(track)
-    paths = {stem: folder / track.split / track.name / f"{stem}.flac" for stem in sums}
-    peak = _write(track, sums, paths, own, wanted, gain=1.0)
+    rate, length, remarks = _common(recording)
+    sums = _sums_to_write(recording)
+    paths = {stem: folder / recording.split / recording.name / f"{stem}.flac" for stem in sums}
+    read = partial(_read, rate=rate, length=length, wanted=wanted)
+    peak = _write(recording, sums, paths, read, wanted, gain=1.0)
     if peak >= 1:
         gain = 0.999 / peak
-        remarks.append(f"{track.name}: all stems turned down by {-20 * np.log10(gain):.1f} dB, the song's peak was {peak:.2f}")
-        _write(track, sums, paths, own, wanted, gain)
-    return replace(track, stems=paths), remarks
+        down = -20 * np.log10(gain)
+        remarks.append(f"{recording.name}: all stems turned down by {down:.1f} dB, the song's peak was {peak:.2f}")
+        _write(recording, sums, paths, read, wanted, gain)
+    return Track(recording.name, recording.split, paths), remarks
 
 
-def _compare(track: Track, own: dict[str, audio.Facts]) -> list[str]:
-    """Remarks on stems that differ and can be mended; an error for those that cannot."""
-    rates = [facts.sample_rate for facts in own.values()]
-    common = max(rates, key=rates.count)
-    longest, remarks = max(facts.frames for facts in own.values()), []
-    for stem, facts in own.items():
-        file, where = track.stems[stem].name, track.stems[stem].parent
-        if facts.sample_rate != common:
-            raise UserError(
-                f'{file} of "{track.name}" has {facts.sample_rate} Hz, its other stems {common} Hz; '
-                f"resample it or remove the track ({where})"
-            )
-        if not facts.frames:
-            raise UserError(f'{file} of "{track.name}" is empty; remove the track ({where})')
-        missing = (longest - facts.frames) / common
-        if missing > MENDABLE:
-            raise UserError(f'{file} of "{track.name}" ends {missing:.2f} s before the other stems; fill it up ({where})')
-        if missing:
-            remarks.append(f"{track.name}: {file} filled up with {missing * 1000:.1f} ms of silence")
-    if len({facts.channels for facts in own.values()}) > 1:
-        counts = ", ".join(f"{stem} {facts.channels}" for stem, facts in own.items())
-        remarks.append(f"{track.name}: stems of different channel counts brought to one ({counts})")
-    return remarks
+def _common(recording: Recording) -> tuple[int, int, list[str]]:
+    """The sample rate and the greatest length of all sources, and remarks on what differs and can be mended.
+
+    What cannot be mended is an error.
+    """
+    own = [(source, source.facts()) for sources in recording.stems.values() for source in sources]
+    if not own:
+        raise UserError(f'"{recording.name}" has no files; remove the track')
+    rates = [facts.sample_rate for _, facts in own]
+    rate, length = max(rates, key=rates.count), max(facts.frames for _, facts in own)
+    remarks = [remark for source, facts in own if (remark := _compare(recording, source.path, facts, rate, length))]
+    if len(counts := {facts.channels for _, facts in own}) > 1:
+        remarks.append(f"{recording.name}: sources of {' and '.join(map(str, sorted(counts)))} channels brought to one count")
+    return rate, length, remarks
 
 
-def _sums_to_write(track: Track) -> dict[str, dict[str, int]]:
-    """Each stem to write as a sum of the files to read: {stem: {file's stem: 1 or -1}}."""
-    stems = {stem: {stem: 1} for stem in track.stems if stem != "mixture"}
-    if "mixture" in track.stems:
+def _compare(recording: Recording, path: Path, facts: audio.Facts, rate: int, length: int) -> str:
+    """A remark on a source that is shorter than others, or nothing."""
+    name, file, where = recording.name, path.name, path.parent
+    if facts.sample_rate != rate:
+        what = f"has {facts.sample_rate} Hz, its other stems {rate} Hz"
+        raise UserError(f'{file} of "{name}" {what}; resample it or remove the track ({where})')
+    if not facts.frames:
+        raise UserError(f'{file} of "{name}" is empty; remove the track ({where})')
+    missing = (length - facts.frames) / rate
+    if missing > MENDABLE and not recording.ragged:
+        raise UserError(f'{file} of "{name}" ends {missing:.2f} s before the other stems; fill it up ({where})')
+    return f"{name}: {file} filled up with {missing * 1000:.1f} ms of silence" if missing else ""
+
+
+def _sums_to_write(recording: Recording) -> dict[str, dict[str, int]]:
+    """Each stem to write as a sum of the stems to read: {stem: {stem that is read: 1 or -1}}."""
+    stems = {stem: {stem: 1} for stem in recording.stems if stem != "mixture"}
+    if "mixture" in recording.stems:
         if not {"accompaniment", "other"} & set(stems):
             stems["accompaniment"] = {"mixture": 1, **dict.fromkeys(stems, -1)}
-        if track.split == "test":
+        if recording.split == "test":
             stems["mixture"] = {"mixture": 1}
     return stems
 
 
 def _write(
-    track: Track, sums: dict[str, dict[str, int]], paths: dict[str, Path], own: dict[str, audio.Facts], wanted: Audio, gain: float
+    recording: Recording, sums: dict[str, dict[str, int]], paths: dict[str, Path], read: Reader, wanted: Audio, gain: float
 ) -> float:
     """Write all stems side by side; the highest peak, before clipping, of any stem, the song, or the song without a stem."""
-    length, peak = max(facts.frames for facts in own.values()), 0.0
-    streams = [_read(path, own[stem], length, wanted) for stem, path in track.stems.items()]
+    streams, peak = [read(sources) for sources in recording.stems.values()], 0.0
     with ExitStack() as stack:
         partial = {stem: stack.enter_context(atomically(path)) for stem, path in paths.items()}
         files = {
@@ -93,9 +100,9 @@ def _write(
             for stem, path in partial.items()
         }
         for together in zip(*streams, strict=True):
-            read = dict(zip(track.stems, together, strict=True))
+            found = dict(zip(recording.stems, together, strict=True))
             blocks = {
-                stem: np.float32(gain) * sum(sign * read[name] for name, sign in terms.items()) for stem, terms in sums.items()
+                stem: np.float32(gain) * sum(sign * found[name] for name, sign in terms.items()) for stem, terms in sums.items()
             }
             song = sum(block for stem, block in blocks.items() if stem != "mixture")
             for stem, block in blocks.items():
@@ -104,6 +111,9 @@ def _write(
     return peak
 
 
-def _read(path: Path, own: audio.Facts, length: int, wanted: Audio) -> Iterator[Samples]:
-    whole = audio.fitted(audio.blocks(path, wanted.channels), length, wanted.channels)
-    return audio.rebatched(audio.resampled(whole, own.sample_rate, wanted.sample_rate))
+def _read(sources: tuple[Source, ...], rate: int, length: int, wanted: Audio) -> Iterator[Samples]:
+    """The sum of the sources, silence if there are none, filled up to `length` and resampled."""
+    every = [source.blocks(wanted.channels) for source in sources] or [iter(())]
+    whole = [audio.rebatched(audio.fitted(blocks, length, wanted.channels)) for blocks in every]
+    added = (sum(together[1:], start=together[0]) for together in zip(*whole, strict=True))
+    return audio.rebatched(audio.resampled(added, rate, wanted.sample_rate))

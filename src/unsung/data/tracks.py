@@ -1,11 +1,14 @@
-"""Tracks, and the index of a dataset: one Parquet row for each stem of each track, with the hash of its file.
+"""Tracks, and the index of a dataset: one Parquet row for each source of each stem of each track, with the hash of its file.
+
+A Recording is a song as its dataset gives it: a stem may be several files, a stream of a file or one of its channels, or silence.
+A Track is what unsung makes of it (stems.py): one clean file a stem.
 
 The index holds paths relative to the dataset's root, so it is the same on every machine that has the same recordings; its
 hashes are why DVC knows when a recording changed that lies outside the project.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -16,6 +19,7 @@ import pandas as pd
 from unsung import audio, parallel
 from unsung.errors import UserError
 from unsung.files import atomically, sha256
+from unsung.params import Compute
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -23,70 +27,137 @@ INDEX = "tracks.parquet"
 
 
 @dataclass(frozen=True)
+class Source:
+    """A file, one of its audio streams, or one of its channels; `known` spares decoding it for its facts."""
+
+    path: Path
+    stream: int = 0
+    channel: int | None = None
+    known: audio.Facts | None = None
+
+    def facts(self) -> audio.Facts:
+        """Sample rate, channels and length."""
+        own = self.known or audio.facts(self.path, self.stream)
+        return own if self.channel is None else audio.Facts(own.sample_rate, 1, own.frames)
+
+    def blocks(self, channels: int) -> Iterator[audio.Samples]:
+        """The samples with the channel count wanted."""
+        for block in audio.blocks(self.path, stream=self.stream):
+            own = block if self.channel is None else block[:, self.channel : self.channel + 1]
+            yield audio.to_channels(own, channels, self.path)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A song as its dataset gives it: what each stem is the sum of (silence if nothing), and `mixture` where there is one."""
+
+    name: str
+    split: Split
+    stems: dict[str, tuple[Source, ...]]
+    ragged: bool = False  # whether it is the dataset's way that stems end before others do
+
+    @classmethod
+    def of_files(cls, name: str, split: Split, files: dict[str, Path]) -> "Recording":
+        """The usual case: a file for each stem."""
+        return cls(name, split, {stem: (Source(path),) for stem, path in files.items()})
+
+
+@dataclass(frozen=True)
 class Track:
-    """One song: the file of each of its stems, and of its `mixture` where the dataset has one."""
+    """A song with one clean file for each stem, and one for its mixture where that is kept."""
 
     name: str
     split: Split
     stems: dict[str, Path]
 
 
-def write_index(folder: Path, tracks: Iterable[Track], root: Path, workers: int, desc: str) -> None:
-    """Read the facts of every stem below `root` and write them to `folder`/tracks.parquet.
+def write_recordings(folder: Path, recordings: Iterable[Recording], root: Path, compute: Compute) -> None:
+    """Read the facts of every source below `root` and write them to `folder`/tracks.parquet.
 
     Raises:
-        UserError: there is no track, two have the same name, or a file cannot be read.
+        UserError: there is no recording, two have the same name, or a file cannot be read.
     """
-    tracks = list(tracks)
-    if not tracks:
+    recordings = list(recordings)
+    if not recordings:
         raise UserError(f"{root} holds no tracks; a track is a folder of stems, see docs/data.md")
-    names = [track.name for track in tracks]
+    names = [recording.name for recording in recordings]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f'two tracks below {root} are called "{twice[0]}"; rename one of them')
-    rows = parallel.over(partial(_rows, root=root), tracks, workers, desc)
+    rows = parallel.over(partial(_rows, root=root), recordings, compute, "index")
     table = pd.DataFrame([row for found in rows for row in found])
+    table["channel"] = table["channel"].astype("Int64")
     with atomically(folder / INDEX) as path:
         table.to_parquet(path, index=False)
 
 
-def read_index(folder: Path, root: Path | None = None) -> list[Track]:
-    """The tracks of `folder`/tracks.parquet in their order, with paths below `root` (by default `folder`)."""
+def _rows(recording: Recording, root: Path) -> list[dict[str, object]]:
+    """A row for each source, one without a path for silence; a file is hashed once, however many stems are in it."""
+    hashes: dict[Path, str] = {}
+    rows: list[dict[str, object]] = []
+    for stem, sources in recording.stems.items():
+        where = {"track": recording.name, "split": recording.split, "ragged": recording.ragged, "stem": stem}
+        if not sources:
+            facts = asdict(audio.Facts(0, 0, 0))
+            rows.append({**where, "path": "", "stream": 0, "channel": None, **facts, "sha256": ""})
+        for source in sources:
+            path, facts = source.path, asdict(audio.facts(source.path, source.stream))
+            hashes[path] = hashes.get(path) or sha256(path)
+            place = {"path": path.relative_to(root).as_posix(), "stream": source.stream, "channel": source.channel}
+            rows.append({**where, **place, **facts, "sha256": hashes[path]})
+    return rows
+
+
+def read_recordings(folder: Path, root: Path) -> list[Recording]:
+    """The recordings of `folder`/tracks.parquet in their order, with paths below `root`."""
     table = read_table(folder)
     return [
-        Track(str(name), rows["split"].iloc[0], {r.stem: (root or folder) / r.path for r in rows.itertuples()})
+        Recording(
+            str(name),
+            rows["split"].iloc[0],
+            {
+                str(stem): tuple(_source(row, root) for row in some.to_dict("records") if row["path"])
+                for stem, some in rows.groupby("stem", sort=False)
+            },
+            bool(rows["ragged"].iloc[0]),
+        )
         for name, rows in table.groupby("track", sort=False)
     ]
 
 
-def read_table(folder: Path) -> pd.DataFrame:
-    """The index itself: track, split, stem, path, frames, sample_rate, channels, sha256."""
-    try:
-        return pd.read_parquet(folder / INDEX)
-    except FileNotFoundError:
-        raise UserError(f"{folder / INDEX} is not here; run the stage that writes it (dvc repro)") from None
+def _source(row: dict[str, object], root: Path) -> Source:
+    channel = None if pd.isna(row["channel"]) else int(row["channel"])  # type: ignore[call-overload]
+    known = audio.Facts(*(int(row[key]) for key in ("sample_rate", "channels", "frames")))  # type: ignore[call-overload]
+    return Source(root / str(row["path"]), int(row["stream"]), channel, known)  # type: ignore[call-overload]
 
 
-def write_splits(folder: Path, tracks: Iterable[Track], workers: int) -> None:
+def write_splits(folder: Path, tracks: Sequence[Track], compute: Compute) -> None:
     """Write the index of each split to its own folder, so that what needs one split depends on no other.
 
     Raises:
         UserError: a split has no track.
     """
-    tracks = list(tracks)
     for split in SPLITS:
         found = [track for track in tracks if track.split == split]
         if not found:
             raise UserError(f"there is no {split} track; add one, or change how the splits are made (docs/data.md)")
-        write_index(folder / split, found, folder / split, workers, desc=f"index {split}")
+        recordings = [Recording.of_files(track.name, split, track.stems) for track in found]
+        write_recordings(folder / split, recordings, folder / split, compute)
 
 
-def _rows(track: Track, root: Path) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for stem, path in track.stems.items():
-        own = audio.facts(path)
-        where = {"track": track.name, "split": track.split, "stem": stem, "path": path.relative_to(root).as_posix()}
-        rows.append({**where, **vars(own), "sha256": sha256(path)})
-    return rows
+def read_index(folder: Path) -> list[Track]:
+    """The tracks of `folder`/tracks.parquet in their order."""
+    return [
+        Track(recording.name, recording.split, {stem: sources[0].path for stem, sources in recording.stems.items()})
+        for recording in read_recordings(folder, folder)
+    ]
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """The index itself: track, split, ragged, stem, path, stream, channel, sample_rate, channels, frames, sha256."""
+    try:
+        return pd.read_parquet(folder / INDEX)
+    except FileNotFoundError:
+        raise UserError(f"{folder / INDEX} is not here; run the stage that writes it (dvc repro)") from None
 
 
 def mixture(track: Track) -> Iterator[audio.Samples]:

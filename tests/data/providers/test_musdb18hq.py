@@ -1,16 +1,9 @@
 import hashlib
-import http.server
-import importlib.util
-import io
-import threading
-import zipfile
-from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from tests.conftest import changed, song, write_song
-from tests.data.test_fetch import Handler
+from tests.data.loopback import serving, zipped
 from unsung.data.fetch import Remote
 from unsung.data.providers import musdb18hq, provide
 from unsung.errors import UserError
@@ -37,13 +30,6 @@ def test_the_official_splits(root, params):
     }
 
 
-def test_the_validation_songs_are_those_of_the_musdb_package():
-    spec = importlib.util.find_spec("musdb")
-    assert spec is not None and spec.origin is not None
-    config = YAML(typ="safe").load(Path(spec.origin).parent / "configs" / "mus.yaml")
-    assert set(config["validation_tracks"]) == musdb18hq.VALID
-
-
 def test_a_limit_is_kept_for_each_split(root, params):
     limited = changed(params, providers__musdb18hq__limit=1)
     assert [track.split for track in musdb18hq.tracks(root, limited)] == ["train", "valid", "test"]
@@ -59,27 +45,20 @@ def test_a_missing_file_or_folder_is_one_line(root, params):
 
 def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch):
     """A server on loopback with a zip of the true layout, which cuts the first connection."""
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, "w") as file:
-        for path in sorted(root.rglob("*.wav")):
-            file.write(path, path.relative_to(root))
-
-    class Server(Handler):
-        plan, asked, content = [100_000], [], zipped.getvalue()
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    remote = Remote(f"http://127.0.0.1:{server.server_port}/musdb18hq.zip", hashlib.sha256(Server.content).hexdigest())
-    monkeypatch.setattr(musdb18hq, "ARCHIVE", remote)
+    content = zipped(root)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
     raw = tmp_path / "project" / "data" / "raw"
     raw.mkdir(parents=True)
-    found, tracks = provide(raw, changed(params, data__provider="musdb18hq"))
-    server.shutdown()
-    assert found == raw and len(tracks) == 5 and len(Server.asked) == 2
+    with serving(content) as (address, handler):
+        handler.plan = [100_000]
+        remote = Remote(f"{address}/musdb18hq.zip", f"sha256:{hashlib.sha256(content).hexdigest()}")
+        monkeypatch.setattr(musdb18hq, "ARCHIVE", remote)
+        found, tracks = provide(raw, changed(params, data__provider="musdb18hq"))
+        assert len(handler.asked) == 2
+    assert found == raw and len(tracks) == 5
     for track in tracks:
-        for stem, path in track.stems.items():
-            assert path.read_bytes() == (root / path.relative_to(raw)).read_bytes(), (track.name, stem)
+        for stem, (source,) in track.stems.items():
+            assert source.path.read_bytes() == (root / source.path.relative_to(raw)).read_bytes(), (track.name, stem)
     assert not list((tmp_path / "project" / ".scratch" / "download").glob("*/*"))
 
 

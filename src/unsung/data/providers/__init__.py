@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, cast
 
-from unsung.data.providers import demo, folder, musdb18hq
-from unsung.data.tracks import Track
+from unsung.data.providers import demo, folder, mir1k, moisesdb, musdb18, musdb18_7s, musdb18hq, slakh2100
+from unsung.data.tracks import Recording
 from unsung.errors import UserError
 from unsung.params import Params, data_root
 
@@ -20,16 +20,25 @@ from unsung.params import Params, data_root
 class Provider(Protocol):
     """What a provider's module offers."""
 
-    def tracks(self, root: Path, params: Params) -> Iterable[Track]:
+    def tracks(self, root: Path, params: Params) -> Iterable[Recording]:
         """List the tracks below `root`."""
         ...
 
 
 EMPTY = "songs"  # data.root as it comes
-PROVIDERS = {"demo": demo, "folder": folder, "musdb18hq": musdb18hq}
+PROVIDERS = {
+    "demo": demo,
+    "folder": folder,
+    "musdb18hq": musdb18hq,
+    "musdb18": musdb18,
+    "musdb18_7s": musdb18_7s,
+    "moisesdb": moisesdb,
+    "slakh2100": slakh2100,
+    "mir1k": mir1k,
+}
 
 
-def provide(raw: Path, params: Params) -> tuple[Path, list[Track]]:
+def provide(raw: Path, params: Params) -> tuple[Path, list[Recording]]:
     """Bring the chosen dataset here if it can be brought, and list it: its root and its tracks.
 
     Raises:

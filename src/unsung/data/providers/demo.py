@@ -14,7 +14,7 @@ import soundfile
 from unsung import parallel
 from unsung.data import songs
 from unsung.data.songs.band import RATE
-from unsung.data.tracks import SPLITS, Split, Track
+from unsung.data.tracks import SPLITS, Recording, Split
 from unsung.params import Params
 
 ARTISTS = ("The Placeholders", "Null Island", "Loopback", "Ada and the Carry Bits", "Fixed Point", "Monte Carlo", "Heap of Sand")
@@ -28,15 +28,15 @@ def fetch(root: Path, params: Params) -> None:
     demo = params.providers.demo
     jobs = [(split, i) for split in SPLITS for i in range(getattr(demo, split))]
     write = partial(_write_song, root=root, seed=params.seed, seconds=demo.seconds)
-    parallel.over(write, jobs, params.compute.workers, "compose")
+    parallel.over(write, jobs, params.compute, "compose")
 
 
-def tracks(root: Path, params: Params) -> Iterator[Track]:
+def tracks(root: Path, params: Params) -> Iterator[Recording]:
     """Every song, in the order of splits and numbers."""
     for split in SPLITS:
         for number in range(getattr(params.providers.demo, split)):
             folder = _folder(root, split, number, params.seed)
-            yield Track(folder.name, split, {stem: folder / f"{stem}.wav" for stem in ("mixture", *STEMS)})
+            yield Recording.of_files(folder.name, split, {stem: folder / f"{stem}.wav" for stem in ("mixture", *STEMS)})
 
 
 def _folder(root: Path, split: Split, number: int, seed: int) -> Path:

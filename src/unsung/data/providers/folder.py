@@ -5,17 +5,17 @@ hash of the tracks' names: adding a song never moves another one from test to tr
 What a track must have: the stems to separate, and something else (`accompaniment`, `mixture`, or other stems).
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from unsung.audio import EXTENSIONS
-from unsung.data.tracks import SPLITS, Split, Track
+from unsung.data.layout import drawn_splits
+from unsung.data.tracks import SPLITS, Recording, Split
 from unsung.errors import UserError
-from unsung.params import FolderProvider, Params
+from unsung.params import Params
 
 
-def tracks(root: Path, params: Params) -> Iterator[Track]:
+def tracks(root: Path, params: Params) -> Iterator[Recording]:
     """Every folder below `root` that holds at least two audio files.
 
     Raises:
@@ -24,9 +24,10 @@ def tracks(root: Path, params: Params) -> Iterator[Track]:
     found = {folder: _stems(folder, params.model.targets) for folder in _track_folders(root)}
     if not found:
         raise UserError(f"{root} holds no folder with stems (such as vocals.wav and accompaniment.wav); set data.root to one")
-    splits = _given_splits(root, list(found)) or _drawn_splits(root, list(found), params.providers.folder)
+    names, shares = {folder: _name(root, folder) for folder in found}, params.providers.folder
+    splits = _given_splits(root, list(found)) or drawn_splits(list(names.values()), shares.valid, shares.test, str(root))
     for folder, stems in found.items():
-        yield Track(_name(root, folder), splits[folder], stems)
+        yield Recording.of_files(names[folder], splits[names[folder]], stems)
 
 
 def _track_folders(root: Path) -> list[Path]:
@@ -57,36 +58,14 @@ def _name(root: Path, folder: Path) -> str:
     return " - ".join(parts[1:] if len(parts) > 1 and parts[0] in SPLITS else parts)
 
 
-def _given_splits(root: Path, folders: list[Path]) -> dict[Path, Split]:
-    """The splits by the folders train, valid and test, or nothing if there are none of these."""
+def _given_splits(root: Path, folders: list[Path]) -> dict[str, Split]:
+    """The splits of the names by the folders train, valid and test, or nothing if there are none of these."""
     if not any((root / split).is_dir() for split in SPLITS):
         return {}
-    splits: dict[Path, Split] = {}
+    splits: dict[str, Split] = {}
     for folder in folders:
         first = folder.relative_to(root).parts[0] if folder != root else ""
         if first not in SPLITS:
             raise UserError(f"{folder} lies outside train, valid and test, which {root} has; move it into one of them")
-        splits[folder] = next(split for split in SPLITS if split == first)
+        splits[_name(root, folder)] = next(split for split in SPLITS if split == first)
     return splits
-
-
-def _drawn_splits(root: Path, folders: list[Path], shares: FolderProvider) -> dict[Path, Split]:
-    """The splits by hash; where there are too few tracks for that, the lowest hashes make sure none is empty."""
-    if len(folders) < len(SPLITS):
-        raise UserError(f"{root} has {len(folders)} track(s), at least 3 are needed to train, validate and test; add some")
-    ordered = sorted(folders, key=lambda folder: _draw(_name(root, folder)))
-    draws = [_draw(_name(root, folder)) for folder in ordered]
-    test = max(1, sum(draw < shares.test for draw in draws))
-    valid = max(1, sum(draw < shares.test + shares.valid for draw in draws) - test)
-    test = min(test, len(folders) - 2)
-    valid = min(valid, len(folders) - 1 - test)
-
-    def split(place: int) -> Split:
-        return "test" if place < test else "valid" if place < test + valid else "train"
-
-    return {folder: split(place) for place, folder in enumerate(ordered)}
-
-
-def _draw(name: str) -> float:
-    """A number from 0 to 1 that depends on the name alone."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:12], 16) / 16**12

@@ -1,0 +1,62 @@
+"""mir1k: MIR-1K, 1000 clips of karaoke by 19 amateurs, 16 kHz, left channel accompaniment, right channel voice.
+
+Hsu and Jang 2010, doi:10.1109/TASL.2009.2026503. No licence stated; research use. 0.8 GB as RAR, 133 minutes. Downloaded, for which
+the program bsdtar is needed, or read from a copy that was extracted to data.root. Its own server is gone; the URL is that of the
+copy at doi:10.6084/m9.figshare.5802891, whose MD5 figshare publishes.
+
+Split as in Huang, Kim, Hasegawa-Johnson and Smaragdis 2015 (doi:10.1109/TASLP.2015.2468583): singers abjones and amy train, the
+other 17 test. The validation songs, whole songs of these two, are our choice.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from unsung.audio import EXTENSIONS
+from unsung.data.fetch import Remote, bring
+from unsung.data.layout import limited
+from unsung.data.tracks import Recording, Source, Split
+from unsung.errors import UserError
+from unsung.params import Params
+
+ARCHIVE = Remote(
+    url="https://ndownloader.figshare.com/files/10256751",
+    checksum="md5:1810d01457ccbb84a0b41c4da53eee74",
+    size=797_386_646,  # bytes
+    called="MIR-1K.rar",
+)
+EXTRACTED = 3 * 10**9  # bytes it may grow to at most
+TAKES_A_COPY = True
+TRAIN_SINGERS = {"abjones", "amy"}
+VALID_SONGS = {"abjones_5", "amy_9"}
+NOT_CLIPS = {"UndividedWavfile", "LyricsWav"}
+
+
+def fetch(root: Path, params: Params) -> None:
+    """Download and extract to `root`."""
+    bring(ARCHIVE, root, params.compute, EXTRACTED)
+
+
+def tracks(root: Path, params: Params) -> Iterator[Recording]:
+    """Every clip below `root`, at most `providers.mir1k.limit` of each split, wherever its folder Wavfile lies.
+
+    Raises:
+        UserError: there is none.
+    """
+    return limited(_clips(root), params.providers.mir1k.limit)
+
+
+def _clips(root: Path) -> Iterator[Recording]:
+    clips = [path for path in root.rglob("*_*_*.*") if path.suffix.lower() in EXTENSIONS and not NOT_CLIPS & set(path.parts)]
+    if not clips:
+        raise UserError(f"{root} holds no clip such as abjones_1_01.wav; set data.root to where MIR-1K was extracted")
+    for path in sorted(clips, key=lambda path: path.stem):
+        yield Recording(
+            path.stem, _split(path.stem), {"accompaniment": (Source(path, channel=0),), "vocals": (Source(path, channel=1),)}
+        )
+
+
+def _split(clip: str) -> Split:
+    singer, song, _ = clip.split("_", 2)
+    if singer not in TRAIN_SINGERS:
+        return "test"
+    return "valid" if f"{singer}_{song}" in VALID_SONGS else "train"

@@ -1,0 +1,33 @@
+"""musdb18: MUSDB18, the same 150 songs as MUSDB18-HQ as stem files: AAC of 256 kbit/s, nothing above 16 kHz.
+
+Rafii, Liutkus, Stoeter, Mimilakis and Bittner 2017, doi:10.5281/zenodo.1117372. For research and education only; most songs
+CC BY-NC-SA (docs/data.md). 4.7 GB zipped, 10 hours. Downloaded, or read from a copy that was extracted to data.root, with its
+folders train/ and test/. URL, size and MD5 as Zenodo's record gives them; it publishes no SHA-256.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from unsung.data.fetch import Remote, bring
+from unsung.data.layout import limited
+from unsung.data.musdb import stem_files
+from unsung.data.tracks import Recording
+from unsung.params import Params
+
+ARCHIVE = Remote(
+    url="https://zenodo.org/records/1117372/files/musdb18.zip",
+    checksum="md5:af06762477334799bfc5abf237648207",
+    size=4_684_228_845,  # bytes
+)
+EXTRACTED = 10 * 10**9  # bytes it may grow to at most
+TAKES_A_COPY = True
+
+
+def fetch(root: Path, params: Params) -> None:
+    """Download and extract to `root`."""
+    bring(ARCHIVE, root, params.compute, EXTRACTED)
+
+
+def tracks(root: Path, params: Params) -> Iterator[Recording]:
+    """Every song by name, at most `providers.musdb18.limit` of each split."""
+    return limited(stem_files(root, "MUSDB18"), params.providers.musdb18.limit)
