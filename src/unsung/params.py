@@ -134,17 +134,32 @@ class Processes(Section):
     bridge: Bridge
 
 
-class Remix(Section):
-    coherent: Share
+Range = tuple[float, float]
+
+
+class Augment(Section):
+    remix: Share
     silent: Share
-    gain: tuple[float, float]  # dB
+    mixup: Share
+    gain: Share
+    gain_decibels: Range
     swap: Share
     polarity: Share
+    stretch: Share
+    stretch_rate: tuple[PositiveFloat, PositiveFloat]
+    pitch: Share
+    pitch_semitones: Range
+    mask_frequency: Share
+    mask_frequency_share: Share
+    mask_time: Share
+    mask_time_share: Share
 
     @model_validator(mode="after")
-    def _gain_rises(self) -> "Remix":
-        if self.gain[0] > self.gain[1]:
-            raise ValueError("gain must be [lowest, highest] in dB")
+    def _ranges_rise(self) -> "Augment":
+        for name in ("gain_decibels", "stretch_rate", "pitch_semitones"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} must be [lowest, highest]")
         return self
 
 
@@ -176,7 +191,7 @@ class Train(Section):
     valid_every: PositiveInt  # steps
     valid_steps: PositiveInt  # network calls
     patience: Count  # validations
-    remix: Remix
+    augment: Augment
     loss: Loss
 
 
@@ -241,6 +256,13 @@ class Params(Section):
             )
         if self.train.segment_seconds > self.shards.segment_seconds:
             raise ValueError("train.segment_seconds must not exceed shards.segment_seconds")
+        augment, ends = self.train.augment, (self.spectrum.n_fft + 4 * self.spectrum.hop_length) / self.audio.sample_rate
+        longest = max(1.0, augment.stretch_rate[1]) if augment.stretch else 1.0
+        if (augment.stretch or augment.pitch) and longest * (self.train.segment_seconds + ends) > self.shards.segment_seconds:
+            raise ValueError(
+                "train.augment.stretch and pitch need more than a segment: shards.segment_seconds must be at least "
+                f"{longest * (self.train.segment_seconds + ends):.2f}"
+            )
         return self
 
 

@@ -51,7 +51,7 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
     seed_everything(params.seed, verbose=False)
     module = Training(config, params, valid)
     frames = round(params.train.segment_seconds * config.sample_rate / config.hop_length)
-    segments = batches.Segments(shards, config.targets, frames, params.train.remix, params.seed)
+    segments = batches.Segments(shards, config.targets, frames, params.train.augment, params.seed)
     keeper, done = Keeper(scratch), Progress.of(scratch / STATE)
     _quiet()
     trainer = _trainer(params, scratch, keeper, done)

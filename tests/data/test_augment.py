@@ -1,14 +1,29 @@
 import numpy as np
 import pytest
+import torch
 
+from tests.conftest import changed
+from unsung import spectrum
 from unsung.data import augment
-from unsung.params import Remix
+
+RATE, WINDOW, FRAMES = 22_050, (1024, 256), 128
 
 
 @pytest.fixture
 def stem():
     rng = np.random.default_rng(0)
     return (rng.standard_normal((2, 5, 7)) + 1j * rng.standard_normal((2, 5, 7))).astype(np.complex64)
+
+
+@pytest.fixture
+def settings(params):
+    """Nothing happens unless it is asked for."""
+
+    def make(**values):
+        off = ("remix", "silent", "mixup", "gain", "swap", "polarity", "stretch", "pitch", "mask_frequency", "mask_time")
+        return params.train.augment.model_copy(update={**dict.fromkeys(off, 0.0), **values})
+
+    return make
 
 
 def test_gain_is_in_decibels(stem):
@@ -22,10 +37,92 @@ def test_swap_and_polarity_undo_themselves(stem):
     np.testing.assert_array_equal(augment.swap(stem)[0], stem[1])
 
 
-def test_probabilities_of_zero_and_one_are_kept(stem):
-    never = Remix(coherent=0, silent=0, gain=(0.0, 0.0), swap=0, polarity=0)
-    always = never.model_copy(update={"swap": 1.0, "polarity": 1.0, "gain": (6.0, 6.0)})
+def test_probabilities_of_zero_and_one_are_kept(stem, settings):
+    never = settings(gain_decibels=(6.0, 6.0))
+    always = settings(swap=1.0, polarity=1.0, gain=1.0, gain_decibels=(6.0, 6.0))
     for seed in range(5):
-        np.testing.assert_array_equal(augment.vary(stem, never, np.random.default_rng(seed)), stem)
-        found = augment.vary(stem, always, np.random.default_rng(seed))
+        rngs = [np.random.default_rng(seed) for _ in range(4)]
+        np.testing.assert_array_equal(augment.vary(stem, never, *rngs[:2]), stem)
+        found = augment.vary(stem, always, *rngs[2:])
         np.testing.assert_allclose(found, -stem[::-1] * np.float32(10 ** (6 / 20)), rtol=1e-6)
+        assert rngs[0].random() == rngs[2].random() and rngs[1].random() == rngs[3].random()  # as many draws either way
+
+
+def tone(frequency, frames):
+    """The spectrum of a tone in stereo, the right channel at half the amplitude; its envelope ends at three quarters."""
+    t = np.arange(frames * WINDOW[1]) / RATE
+    wave = np.sin(2 * np.pi * frequency * t) * (t < 0.75 * t[-1])
+    return spectrum.transform(torch.from_numpy(np.stack([wave, wave / 2]).astype(np.float32)), *WINDOW).numpy()[..., :frames]
+
+
+def pitch(found):
+    """Hz."""
+    wave = spectrum.inverse(torch.from_numpy(found), *WINDOW, (found.shape[-1] - 1) * WINDOW[1]).numpy()[0]
+    power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 2**18))
+    return power.argmax() * RATE / 2**18
+
+
+@pytest.mark.parametrize("rate", [0.9, 1.0, 1.07, 1.1])
+@pytest.mark.parametrize("semitones", [-2.0, -0.5, 0.0, 2.0])
+def test_pitch_and_speed_are_moved_by_what_was_asked(rate, semitones):
+    long = augment.needed(FRAMES, rate, *WINDOW)
+    source = tone(440.0, long)
+    found = augment.warp(source, rate, semitones, FRAMES, *WINDOW)
+    assert found.shape == (2, 513, FRAMES) and found.dtype == np.complex64
+    assert 12 * np.log2(pitch(found) / 440) == pytest.approx(semitones, abs=0.02)
+    end = np.flatnonzero(np.abs(found[0]).sum(0) > 0.3 * np.abs(found[0]).sum(0).max()).max()
+    context = WINDOW[0] // WINDOW[1] // 2 + 1
+    assert end == pytest.approx(0.75 * long / rate - context, abs=3)
+    np.testing.assert_allclose(np.abs(found[1]).sum(), np.abs(found[0]).sum() / 2, rtol=0.02)
+
+
+def test_warping_by_nothing_changes_nothing():
+    source = tone(440.0, augment.needed(FRAMES, 1.0, *WINDOW))
+    found, context = augment.warp(source, 1.0, 0.0, FRAMES, *WINDOW), WINDOW[0] // WINDOW[1] // 2 + 1
+    np.testing.assert_allclose(found, source[..., context : context + FRAMES], atol=1e-2)
+
+
+def test_a_segment_needs_more_frames_only_where_it_may_be_warped(settings):
+    assert augment.longest(FRAMES, settings(), *WINDOW) == FRAMES
+    assert augment.longest(FRAMES, settings(pitch=0.1), *WINDOW) == augment.needed(FRAMES, 1.0, *WINDOW) > FRAMES
+    assert augment.longest(FRAMES, settings(stretch=0.1), *WINDOW) == augment.needed(FRAMES, 1.1, *WINDOW)
+
+
+def test_what_is_drawn_lies_in_the_ranges_and_happens_as_often_as_asked(settings):
+    luck, mine = np.random.default_rng(0), settings(stretch=0.25, pitch=0.75)
+    drawn = np.array([augment.draw_warp(mine, luck) for _ in range(1000)])
+    assert drawn[:, 0].min() >= 0.9 and drawn[:, 0].max() <= 1.1 and np.abs(drawn[:, 1]).max() <= 2
+    assert (drawn[:, 0] != 1).mean() == pytest.approx(0.25, abs=0.05)
+    assert (drawn[:, 1] != 0).mean() == pytest.approx(0.75, abs=0.05)
+    assert {augment.draw_warp(settings(), luck) for _ in range(50)} == {(1.0, 0.0)}
+
+
+@pytest.mark.parametrize(("knob", "axis"), [("mask_frequency", -2), ("mask_time", -1)])
+def test_a_mask_hides_the_same_of_all_stems_and_their_sum(knob, axis, settings):
+    rng = np.random.default_rng(0)
+    stems = (rng.standard_normal((3, 2, 50, 60)) + 1j).astype(np.complex64)
+    widths = []
+    for seed in range(50):
+        found = augment.mask(stems.copy(), settings(**{knob: 1.0, f"{knob}_share": 0.2}), np.random.default_rng(seed))
+        hidden = found == 0
+        assert (hidden == hidden[:1, :1]).all()
+        lines = hidden[0, 0].all(axis=1 if axis == -2 else 0)
+        assert hidden[0, 0].sum() == lines.sum() * (hidden[0, 0].size // len(lines))
+        assert (np.diff(np.flatnonzero(lines)) == 1).all()
+        np.testing.assert_array_equal(found[~hidden], stems[~hidden])
+        np.testing.assert_allclose(found.sum(0), np.where(hidden[0], 0, stems.sum(0)), atol=1e-6)
+        widths.append(lines.sum())
+    assert 0 < max(widths) <= 0.2 * stems.shape[axis] and len(set(widths)) > 3
+
+
+def test_no_mask_without_asking(settings):
+    stems = np.ones((3, 2, 50, 60), np.complex64)
+    assert all((augment.mask(stems.copy(), settings(), np.random.default_rng(seed)) == 1).all() for seed in range(20))
+
+
+@pytest.mark.parametrize("knob", ["stretch", "pitch"])
+def test_segments_too_long_to_be_warped_are_refused(params, knob):
+    roomy = {"segment_seconds": 2.0, "megabytes": 1.0}
+    changed(params, shards=roomy, **{f"train__augment__{knob}": 0.5})
+    with pytest.raises(ValueError, match=r"shards.segment_seconds must be at least 0\.\d\d"):
+        changed(params, train__segment_seconds=0.5, shards={**roomy, "segment_seconds": 0.52}, **{f"train__augment__{knob}": 0.5})

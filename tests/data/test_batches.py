@@ -9,8 +9,8 @@ from unsung.data.shards import Settings, Shards
 
 @pytest.fixture
 def make(shards_folder, params):
-    def segments(targets=("vocals",), **remix) -> Segments:
-        settings = params.train.remix.model_copy(update=remix)
+    def segments(targets=("vocals",), **knobs) -> Segments:
+        settings = params.train.augment.model_copy(update=knobs)
         return Segments(Shards(shards_folder, "train", Settings.of(params)), targets, 50, settings, seed=0)
 
     return segments
@@ -24,7 +24,7 @@ def test_a_sample_is_a_function_of_its_number(make):
 
 
 def test_a_coherent_sample_is_one_moment_of_one_song(make):
-    segments = make(coherent=1.0, silent=0.0)
+    segments = make(remix=0.0, silent=0.0)
     shards = segments.shards
     found = segments[3]["stems"].numpy()
     matches = [
@@ -37,8 +37,41 @@ def test_a_coherent_sample_is_one_moment_of_one_song(make):
     assert any(np.allclose(found[1], rest, atol=1e-4) for rest in rests)
 
 
+@pytest.mark.parametrize("remix", [0.0, 1.0])
+@pytest.mark.parametrize("knob", ["mixup", "stretch", "pitch", "mask_frequency", "mask_time"])
+def test_a_knob_changes_its_own_samples_only_and_no_shape(make, remix, knob):
+    plain, some = make(remix=remix, silent=0.0), make(remix=remix, silent=0.0, **{knob: 0.3})
+    if plain.longest != some.longest:
+        some.longest = plain.longest = max(plain.longest, some.longest)  # a warped segment must leave room, so moments differ
+    same = [torch.equal(plain[number]["stems"], some[number]["stems"]) for number in range(40)]
+    assert all(plain[number]["stems"].shape == some[number]["stems"].shape for number in range(5))
+    if knob == "mixup" and not remix:
+        assert all(same)  # of remixed stems only
+    else:
+        assert 0 < sum(same) < 40
+
+
+def test_stems_of_one_moment_are_warped_together(make, params):
+    """Two stems that are the same sound stay the same, whatever happens to it."""
+    segments = make(remix=0.0, silent=0.0, stretch=1.0, pitch=1.0)
+    original = segments.shards.stem
+    segments.shards.stem = lambda row, stem, first, frames: original(row, "vocals", first, frames)
+    for number in range(5):
+        stems = segments[number]["stems"]
+        torch.testing.assert_close(stems[1], 3 * stems[0], rtol=1e-3, atol=1e-3)
+
+
+def test_mixup_adds_another_of_its_kind(make):
+    plain, mixed = make(remix=1.0, silent=0.0), make(remix=1.0, silent=0.0, mixup=1.0)
+    shards, more = plain.shards, [mixed[number]["stems"] - plain[number]["stems"] for number in range(5)]
+    moments = [shards.stem(row, "vocals", first, 50) for row in shards.rows for first in range(shards.settings.frames - 49)]
+    for extra in more:
+        found = [np.abs(np.vdot(extra[0].numpy(), m)) / np.linalg.norm(m) for m in moments if np.linalg.norm(m) > 1e-6]
+        assert max(found) == pytest.approx(np.linalg.norm(extra[0].numpy()), rel=1e-3, abs=1e-5)
+
+
 def test_silent_samples_have_no_target_but_an_accompaniment(make):
-    segments = make(coherent=0.0, silent=1.0)
+    segments = make(remix=1.0, silent=1.0)
     for number in range(5):
         stems = segments[number]["stems"]
         assert not stems[0].any() and stems[1].any()
@@ -46,22 +79,26 @@ def test_silent_samples_have_no_target_but_an_accompaniment(make):
 
 @pytest.mark.parametrize("share", [0.25, 0.75])
 def test_the_share_of_silent_samples_is_the_one_asked_for(make, share):
-    segments = make(silent=share, coherent=0.0)
+    segments = make(silent=share, remix=1.0)
     silent = sum(not segments[number]["stems"][0].any() for number in range(200)) / 200
     assert silent == pytest.approx(share, abs=0.1)
 
 
 @pytest.mark.parametrize(("targets", "parts"), [(("vocals", "drums"), 3), (("vocals", "drums", "bass", "other"), 5)])
 def test_targets_come_first_and_the_rest_last(make, targets, parts):
-    stems = make(targets, coherent=1.0, silent=0.0)[0]["stems"]
+    stems = make(targets, remix=0.0, silent=0.0)[0]["stems"]
     assert stems.shape == (parts, 1, 129, 50)
     assert stems[-1].any() == (parts == 3)
-    torch.testing.assert_close(stems.sum(0), make(coherent=1.0, silent=0.0)[0]["stems"].sum(0), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(stems.sum(0), make(remix=0.0, silent=0.0)[0]["stems"].sum(0), atol=1e-3, rtol=1e-3)
 
 
-def test_batches_do_not_depend_on_the_workers(make, params):
-    alone = [batch["stems"] for batch in loader(make(), params)]
-    together = [batch["stems"] for batch in loader(make(), changed(params, compute__loader_workers=2))]
+EVERYTHING = {"mixup": 0.5, "gain": 0.5, "stretch": 0.5, "pitch": 0.5, "mask_frequency": 0.5, "mask_time": 0.5}
+
+
+@pytest.mark.parametrize("knobs", [{}, EVERYTHING], ids=["as it comes", "everything"])
+def test_batches_do_not_depend_on_the_workers(make, params, knobs):
+    alone = [batch["stems"] for batch in loader(make(**knobs), params)]
+    together = [batch["stems"] for batch in loader(make(**knobs), changed(params, compute__loader_workers=2))]
     assert len(alone) == epochs(params.train)[1]
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 

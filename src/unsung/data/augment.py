@@ -1,32 +1,104 @@
-"""What can happen to a stem of a remixed segment. Each works on its spectrum (channel, freq, frame) and keeps its length."""
+"""What can happen to a training segment. Each works on complex spectra (..., channel, freq, frame) and keeps their length.
+
+A stem of a remixed segment may be louder, swapped, upside down, warped, or two of its kind at once; the stems of a coherent
+segment are warped together. Masks hide the same band or moment of all stems. The mixture is made afterwards, as the sum of the
+stems, so whatever happens they add up to it.
+"""
+
+import math
 
 import numpy as np
+import soxr
+import torch
 from jaxtyping import Complex
+from torchaudio.functional import phase_vocoder
 
-from unsung.params import Remix
+from unsung import spectrum
+from unsung.params import Augment
 
-Spectrum = Complex[np.ndarray, "channel freq frame"]
+Stem = Complex[np.ndarray, "channel freq frame"]
+Stems = Complex[np.ndarray, "part channel freq frame"]
 
 
-def gain(stem: Spectrum, decibels: float) -> Spectrum:
+def gain(stem: Stem, decibels: float) -> Stem:
     """Louder or softer."""
     return stem * np.float32(10 ** (decibels / 20))
 
 
-def swap(stem: Spectrum) -> Spectrum:
+def swap(stem: Stem) -> Stem:
     """Left for right."""
     return stem[::-1]
 
 
-def polarity(stem: Spectrum) -> Spectrum:
+def polarity(stem: Stem) -> Stem:
     """Upside down: it sounds the same and adds up differently."""
     return -stem
 
 
-def vary(stem: Spectrum, remix: Remix, rng: np.random.Generator) -> Spectrum:
+def warp(
+    stem: Complex[np.ndarray, "channel freq longer"], rate: float, semitones: float, frames: int, n_fft: int, hop_length: int
+) -> Complex[np.ndarray, "channel freq {frames}"]:
+    """`rate` times faster and `semitones` higher: a phase vocoder, and for the pitch a resampling of what it makes.
+
+    The vocoder is torchaudio's (Flanagan and Golden 1966, doi:10.1002/j.1538-7305.1966.tb01706.x). The stem must have `needed`
+    frames.
+    """
+    higher, context = 2 ** (semitones / 12), _context(n_fft, hop_length)
+    advance = torch.linspace(0, math.pi * hop_length, stem.shape[-2])[:, None]
+    found = phase_vocoder(torch.from_numpy(np.ascontiguousarray(stem)), rate / higher, advance)
+    if semitones:
+        waveform = spectrum.inverse(found, n_fft, hop_length, (found.shape[-1] - 1) * hop_length)
+        faster = soxr.resample(waveform.numpy().T, higher, 1.0, quality="HQ")
+        found = spectrum.transform(torch.from_numpy(np.ascontiguousarray(faster.T)), n_fft, hop_length)
+    return found.numpy()[..., context : context + frames]
+
+
+def needed(frames: int, rate: float, n_fft: int, hop_length: int) -> int:
+    """How many frames `warp` needs to make `frames`."""
+    return math.ceil(rate * (frames + 2 * _context(n_fft, hop_length) + 1))
+
+
+def _context(n_fft: int, hop_length: int) -> int:
+    """Frames at either end that see beyond it."""
+    return n_fft // hop_length // 2 + 1
+
+
+def longest(frames: int, settings: Augment, n_fft: int, hop_length: int) -> int:
+    """How many frames a segment of `frames` may need."""
+    if not (settings.stretch or settings.pitch):
+        return frames
+    return needed(frames, max(1.0, settings.stretch_rate[1]) if settings.stretch else 1.0, n_fft, hop_length)
+
+
+def draw_warp(settings: Augment, luck: np.random.Generator) -> tuple[float, float]:
+    """A rate and a number of semitones for `warp`; 1 and 0 for leaving things as they are."""
+    stretched, rate = luck.random() < settings.stretch, luck.uniform(*settings.stretch_rate)
+    shifted, semitones = luck.random() < settings.pitch, luck.uniform(*settings.pitch_semitones)
+    return (rate if stretched else 1.0), (semitones if shifted else 0.0)
+
+
+def vary(stem: Stem, settings: Augment, rng: np.random.Generator, luck: np.random.Generator) -> Stem:
     """Draw what happens to one stem; always the same number of draws, so that one knob does not change the others' luck."""
-    decibels, swapped, turned = rng.uniform(*remix.gain), rng.random() < remix.swap, rng.random() < remix.polarity
-    stem = gain(stem, decibels)
+    decibels, swapped, turned = rng.uniform(*settings.gain_decibels), rng.random() < settings.swap, rng.random() < settings.polarity
+    if luck.random() < settings.gain:
+        stem = gain(stem, decibels)
     if swapped:
         stem = swap(stem)
     return polarity(stem) if turned else stem
+
+
+def mask(stems: Stems, settings: Augment, luck: np.random.Generator) -> Stems:
+    """Silence a band of frequencies, or a moment, in all stems alike (Park et al. 2019, arXiv:1904.08779)."""
+    draws = luck.random(6)
+    if draws[0] < settings.mask_frequency:
+        stems[..., _part(stems.shape[-2], settings.mask_frequency_share, draws[1], draws[2]), :] = 0
+    if draws[3] < settings.mask_time:
+        stems[..., _part(stems.shape[-1], settings.mask_time_share, draws[4], draws[5])] = 0
+    return stems
+
+
+def _part(size: int, share: float, width: float, place: float) -> slice:
+    """At most `share` of `size`, somewhere; `width` and `place` are drawn from 0 to 1."""
+    length = round(size * share * width)
+    start = round((size - length) * place)
+    return slice(start, start + length)

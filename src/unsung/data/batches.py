@@ -12,39 +12,58 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from unsung.data import augment
+from unsung.data.augment import Stem
 from unsung.data.shards import Row, Shards
-from unsung.params import Params, Remix, Train
+from unsung.params import Augment, Params, Train
 
+Moment = tuple[Row, int]  # a row and its first frame
 Sample = dict[str, Tensor]  # stems: complex (target + 1, channel, freq, frame), the last being all the rest; number: ()
 
 
 class Segments(Dataset[Sample]):
     """All samples of a run by number."""
 
-    def __init__(self, shards: Shards, targets: tuple[str, ...], frames: int, remix: Remix, seed: int) -> None:
-        self.shards, self.targets, self.frames, self.remix, self.seed = shards, targets, frames, remix, seed
+    def __init__(self, shards: Shards, targets: tuple[str, ...], frames: int, settings: Augment, seed: int) -> None:
+        self.shards, self.targets, self.frames, self.augment, self.seed = shards, targets, frames, settings, seed
         self.rest = tuple(stem for stem in shards.stems if stem not in targets)
+        self.window = shards.settings.n_fft, shards.settings.hop_length
+        self.longest = augment.longest(frames, settings, *self.window)
 
     def __getitem__(self, number: int) -> Sample:
         """Draw sample `number`."""
         rng = np.random.default_rng([self.seed, number])
+        luck = np.random.default_rng(
+            [self.seed, number, 1]
+        )  # for what is off by default: switching it on leaves the rest as it was
         kind = rng.random()
-        coherent, silent = kind < self.remix.coherent, 1 - kind <= self.remix.silent
-        moment = self._moment(rng)
+        coherent, silent = kind < 1 - self.augment.remix, 1 - kind <= self.augment.silent
+        moment, warped = self._moment(rng), augment.draw_warp(self.augment, luck)
         stems = {}
         for stem in (*self.targets, *self.rest):
-            row, first = moment if coherent else self._moment(rng)
-            stems[stem] = self.shards.stem(row, stem, first, self.frames)
-            if not coherent:
-                stems[stem] = augment.vary(stems[stem], self.remix, rng)
+            stems[stem] = self._read(stem, moment, warped) if coherent else self._remixed(stem, rng, luck)
         nothing = np.zeros_like(next(iter(stems.values())))
         found = [nothing if silent else stems[target] for target in self.targets]
         found.append(sum((stems[stem] for stem in self.rest), start=nothing))
-        return {"stems": torch.from_numpy(np.stack(found)), "number": torch.tensor(number)}
+        whole = augment.mask(np.stack(found), self.augment, luck)
+        return {"stems": torch.from_numpy(whole), "number": torch.tensor(number)}
 
-    def _moment(self, rng: np.random.Generator) -> tuple[Row, int]:
+    def _remixed(self, stem: str, rng: np.random.Generator, luck: np.random.Generator) -> Stem:
+        """A stem of a moment of its own, varied, perhaps with another of its kind."""
+        found = augment.vary(self._read(stem, self._moment(rng), augment.draw_warp(self.augment, luck)), self.augment, rng, luck)
+        if luck.random() < self.augment.mixup:
+            found = found + augment.vary(self._read(stem, self._moment(luck), (1.0, 0.0)), self.augment, luck, luck)
+        return found
+
+    def _read(self, stem: str, moment: Moment, warped: tuple[float, float]) -> Stem:
+        row, first = moment
+        if warped == (1.0, 0.0):
+            return self.shards.stem(row, stem, first, self.frames)
+        needed = augment.needed(self.frames, warped[0], *self.window)
+        return augment.warp(self.shards.stem(row, stem, first, needed), *warped, self.frames, *self.window)
+
+    def _moment(self, rng: np.random.Generator) -> Moment:
         row = self.shards.rows[rng.integers(len(self.shards.rows))]
-        return row, int(rng.integers(self.shards.settings.frames - self.frames + 1))
+        return row, int(rng.integers(self.shards.settings.frames - self.longest + 1))
 
 
 class Stretch(Sampler[int]):
