@@ -4,7 +4,7 @@ PYTHON ?= python3
 export DVC_NO_ANALYTICS := 1
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv"
 
-.PHONY: help demo test lint types lock clean
+.PHONY: help demo test bench lint types lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List the goals
@@ -35,5 +35,17 @@ lock: .venv/installed  ## Pin everything below the dependencies of pyproject.tom
 	$(IN_VENV) uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header requirements.in \
 		| grep -vE '^(nvidia-|triton|cuda-toolkit)' > requirements.txt  # torch pins these itself, and a CPU build needs none of them
 
+# Open-Unmix in an environment of its own, over the project's: what both need they share, so that the comparison is fair.
+.bench/installed: .venv/installed
+	$(PYTHON) -m venv .bench
+	.bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps openunmix==1.3.0
+	.venv/bin/python -c "import site; print(site.getsitepackages()[0])" > $$(.bench/bin/python -c "import site; print(site.getsitepackages()[0])")/project.pth
+	touch $@
+
+bench: .venv/installed .bench/installed  ## Measure against peers: feeding, preparing, formats (needs the program ffmpeg for musdb)
+	$(IN_VENV) python benchmarks/feeding.py
+	$(IN_VENV) python benchmarks/preparing.py
+	$(IN_VENV) python benchmarks/shard_format.py
+
 clean:  ## Remove the environment and what a run leaves behind; dvc.lock and the reports stay
-	rm -rf .venv .scratch data models out
+	rm -rf .venv .bench .scratch data models out

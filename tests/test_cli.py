@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,15 @@ def test_bad_input_is_one_line_and_exit_code_1(folder, arguments, said):
 def test_version_and_help(tmp_path):
     assert unsung("--version", cwd=tmp_path).stdout.startswith("unsung ")
     assert "separate" in unsung("--help", cwd=tmp_path).stdout
+
+
+def test_a_preset_is_written_and_taken_back(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    shown = unsung("preset", "mir1k", "--root", "/data/mir1k", cwd=tmp_path).stdout
+    assert "-  sample_rate: 22050        # Hz" in shown and "+  root: /data/mir1k" in shown
+    unsung("preset", "demo", cwd=tmp_path)
+    assert unsung("preset", "demo", cwd=tmp_path).stdout == "params.yaml is as the preset demo wants it\n"
+    assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+    wrong = unsung("preset", "nono", cwd=tmp_path)
+    assert wrong.returncode == 1 and wrong.stderr.startswith("unsung: there is no preset nono, only demo,")

@@ -52,3 +52,14 @@ def separate(
 
     settings = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator}
     separate_files(songs, out, model, validate(Separate, settings, "the options"), steps, seed)
+
+
+@app.command()
+def preset(
+    name: Annotated[str, typer.Argument(help="A file of presets/ without .yaml: demo, musdb18hq, mir1k, ...", show_default=False)],
+    root: Annotated[str, typer.Option(help="The data.root to go with it: your songs, or your copy of the dataset.")] = "",
+) -> None:
+    """Write the values of a preset into params.yaml and show what changed; `unsung preset demo` goes back."""
+    from unsung.presets import apply
+
+    typer.echo((apply(name, root) or f"params.yaml is as the preset {name} wants it").rstrip())

@@ -1,0 +1,62 @@
+"""What the benchmarks share: songs to measure on, settings of a real run, fair timing, Markdown tables."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import soundfile
+
+from unsung.data.providers import demo
+from unsung.params import Params, load_params
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def real_run(**compute: object) -> Params:
+    """The project's params as for MUSDB18-HQ: 44.1 kHz stereo, 2048/512, segments of 6 s out of rows of 8 s."""
+    values = load_params(ROOT / "params.yaml").model_dump()
+    values["audio"] = {"sample_rate": 44_100, "channels": 2}
+    values["spectrum"] = {"n_fft": 2048, "hop_length": 512}
+    values["shards"] = {"segment_seconds": 8.0, "megabytes": 256.0}
+    values["train"] |= {"segment_seconds": 6.0, "batch_size": 4}
+    values["compute"] |= compute
+    return Params.model_validate(values)
+
+
+def compose(root: Path, songs: int, seconds: float) -> Params:
+    """The demo's band playing `songs` songs to train on, one to validate and one to test, in MUSDB18-HQ's layout below `root`."""
+    values = real_run().model_dump()
+    values["providers"]["demo"] = {"train": songs, "valid": 1, "test": 1, "seconds": seconds}
+    params = Params.model_validate(values)
+    demo.fetch(root, params)
+    return params
+
+
+def hours(paths: Sequence[Path]) -> float:
+    """How long the longest file of each folder is, added up."""
+    longest: dict[Path, float] = {}
+    for path in paths:
+        info = soundfile.info(str(path))
+        longest[path.parent] = max(longest.get(path.parent, 0.0), info.frames / info.samplerate)
+    return sum(longest.values()) / 3600
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Wall time."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def peak_gigabytes() -> float:
+    """The most memory that this process has held (resident)."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes * (1 if sys.platform == "darwin" else 1024) / 1e9
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

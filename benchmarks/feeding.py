@@ -1,0 +1,176 @@
+"""How many training segments a second come out of each way to read the same songs.
+
+    python benchmarks/feeding.py
+
+Segments of 6 s of four stems at 44.1 kHz stereo: unsung's (spectra out of Parquet), Open-Unmix's MUSDBDataset (waveforms; in an
+environment of its own, .bench), musdb's chunks (mixture and vocals), and random chunks by soundfile with their STFT. All
+through a DataLoader into batches of 4, from the same WAV files or their shards, which fit into the page cache. Every way has a
+process of its own, with one thread; rounds take turns, and the fastest round counts.
+"""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+SECONDS, BATCH, RATE, STEMS = 6.0, 4, 44_100, ("vocals", "drums", "bass", "other")
+ROUNDS, LONG = 3, 8.0  # seconds a round
+BENCH = Path(__file__).resolve().parent.parent / ".bench" / "bin" / "python"
+
+
+def unsung(root: Path, workers: int = 0) -> Iterable[object]:
+    """Out of shards."""
+    from common import real_run
+
+    from unsung.data.batches import Segments, loader
+    from unsung.data.shards import Settings, Shards
+
+    params = real_run(loader_workers=workers)
+    settings = Settings.of(params)
+    frames = round(SECONDS * RATE / settings.hop_length)
+    shards = Shards(root / "shards", "train", settings)
+    return loader(Segments(shards, ("vocals",), frames, params.train.augment, seed=0), params)
+
+
+def openunmix(root: Path) -> Iterable[object]:
+    """Open-Unmix's dataset for its own default training: random start for each stem, tracks remixed."""
+    from openunmix.data import MUSDBDataset
+
+    found = MUSDBDataset("vocals", root=str(root), is_wav=True, seq_duration=SECONDS, random_track_mix=True)
+    return torch.utils.data.DataLoader(found, BATCH, shuffle=True)
+
+
+class Chunks(torch.utils.data.Dataset):
+    """What musdb's README shows: a random chunk of a random track, mixture and target."""
+
+    def __init__(self, root: Path) -> None:
+        import musdb
+
+        self.tracks = musdb.DB(root=str(root), is_wav=True, subsets="train").tracks
+
+    def __len__(self) -> int:
+        return 10**6
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        track = random.choice(self.tracks)
+        track.chunk_duration = SECONDS
+        track.chunk_start = random.uniform(0, track.duration - SECONDS)
+        return track.audio.T.astype(np.float32), track.targets["vocals"].audio.T.astype(np.float32)
+
+
+class OnTheFly(torch.utils.data.Dataset):
+    """A random chunk of each stem by soundfile, and its STFT."""
+
+    def __init__(self, root: Path) -> None:
+        self.folders = sorted(path.parent for path in (root / "train").glob("*/mixture.wav"))
+        self.window = torch.hann_window(2048)
+
+    def __len__(self) -> int:
+        return 10**6
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        import soundfile
+
+        stems = []
+        for stem in STEMS:
+            with soundfile.SoundFile(str(random.choice(self.folders) / f"{stem}.wav")) as file:
+                file.seek(random.randrange(file.frames - int(SECONDS * RATE)))
+                stems.append(file.read(int(SECONDS * RATE), dtype="float32", always_2d=True).T)
+        found = torch.stft(torch.from_numpy(np.concatenate(stems)), 2048, 512, window=self.window, return_complex=True)
+        vocals, rest = found[:2], found[2:].reshape(3, 2, *found.shape[1:]).sum(0)
+        return torch.stack([vocals, rest])
+
+
+WAYS: dict[str, Callable[[Path], Iterable[object]]] = {
+    "unsung": unsung,
+    "unsung, 2 loader processes": lambda root: unsung(root, workers=2),
+    "Open-Unmix MUSDBDataset": openunmix,
+    "musdb chunks": lambda root: torch.utils.data.DataLoader(Chunks(root), BATCH),
+    "soundfile chunks + STFT": lambda root: torch.utils.data.DataLoader(OnTheFly(root), BATCH),
+}
+
+
+def feed(way: str, root: Path) -> float:
+    """Segments a second, after a second to get going."""
+    torch.set_num_threads(1)
+    random.seed(0)
+    batches = iter(WAYS[way](root))
+    start = time.perf_counter()
+    while time.perf_counter() - start < 1:
+        next(batches)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < LONG:
+        next(batches)
+        count += BATCH
+    return count / (time.perf_counter() - start)
+
+
+def in_its_own_process(way: str, root: Path) -> float:
+    """Segments a second, in a fresh process."""
+    python = str(BENCH) if way.startswith("Open-Unmix") else sys.executable
+    done = subprocess.run([python, __file__, way, str(root)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{way} failed:\n{done.stderr}")
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def bandwidth() -> float:
+    """Bytes a second that one thread copies in memory: read once, written once."""
+    source = np.ones(2**27, np.uint8)
+    target = np.empty_like(source)
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        np.copyto(target, source)
+        taken.append(time.perf_counter() - start)
+    return source.nbytes / min(taken)
+
+
+def main() -> None:
+    """Compose, shard, and let the ways take turns."""
+    from common import compose, table
+
+    from unsung.data.shards import Settings, write_shards
+    from unsung.data.stems import prepare
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        params = compose(root, songs=10, seconds=60.0)
+        from unsung.data.providers import demo
+
+        tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in demo.tracks(root, params)]
+        trained = [track for track in tracks if track.split == "train"]
+        write_shards(root / "shards", trained, Settings.of(params), params.shards.megabytes, params.compute)
+        found: dict[str, list[float]] = {way: [] for way in WAYS}
+        for _ in range(ROUNDS):
+            for way in WAYS:
+                found[way].append(in_its_own_process(way, root))
+    best = {way: max(speeds) for way, speeds in found.items()}
+    rows = [
+        (way, f"{best[way]:.1f}", f"{min(found[way]):.1f}", *(f"{best[way] / best[other]:.2f}" for other in list(WAYS)[2:]))
+        for way in WAYS
+    ]
+    print(table(("way", "segments/s", "slowest round", *(f"times {way}" for way in list(WAYS)[2:])), rows))
+    settings = Settings.of(params)
+    half = settings.row_bytes * SECONDS / params.shards.segment_seconds * len(STEMS)
+    whole = 2 * half * 2 / len(STEMS)
+    copied = bandwidth()
+    print(
+        f"\nA segment is {half / 1e6:.0f} MB in the shards and {whole / 1e6:.0f} MB in the batch (vocals and the rest, complex64)."
+    )
+    print(f"One thread copies {copied / 1e9:.1f} GB/s. If each byte were read once, added up once and copied into its batch once,")
+    print(f"{copied / (half + 2 * whole):.0f} segments/s would be the limit.")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(feed(sys.argv[1], Path(sys.argv[2]))))
+    else:
+        main()

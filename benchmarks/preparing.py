@@ -1,0 +1,105 @@
+"""How long resample and shard take for an hour of song, how large the shards are, and how much memory an hour-long song needs.
+
+    python benchmarks/preparing.py [folder of recordings]
+
+For the demo's songs and, where they are (by default ../shared/data), for real ones: each as the stages do it, with 1 and 2
+workers in turns.
+"""
+
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from common import ROOT, compose, hours, peak_gigabytes, real_run, seconds, table
+
+from unsung import parallel
+from unsung.data.providers import PROVIDERS
+from unsung.data.shards import Settings, write_shards
+from unsung.data.stems import prepare
+from unsung.data.tracks import Recording
+from unsung.params import Params, load_params
+
+ROUNDS, RATE = 2, 44_100
+
+
+def resample_and_shard(recordings: list[Recording], params: Params, folder: Path) -> tuple[float, float]:
+    """Seconds of each stage; the shards lie in `folder`/shards."""
+    tracks = []
+
+    def resample() -> None:
+        work = partial(prepare, folder=folder / "stems", wanted=params.audio)
+        tracks.extend(track for track, _ in parallel.over(work, recordings, params.compute, "resample"))
+
+    first = seconds(resample)
+    second = seconds(lambda: write_shards(folder / "shards", tracks, Settings.of(params), params.shards.megabytes, params.compute))
+    return first, second
+
+
+def measure(name: str, recordings: list[Recording], params: Params) -> list[tuple[str, ...]]:
+    """A row for each number of workers: the fastest of the rounds."""
+    length = hours([source.path for r in recordings for sources in r.stems.values() for source in sources])
+    taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+    size = 0.0
+    for _ in range(ROUNDS):
+        for workers, times in taken.items():
+            with tempfile.TemporaryDirectory() as folder:
+                compute = params.compute.model_copy(update={"workers": workers})
+                times.append(resample_and_shard(recordings, params.model_copy(update={"compute": compute}), Path(folder)))
+                size = sum(path.stat().st_size for path in Path(folder, "shards").iterdir()) / 1e9
+    rows, alone = [], min(map(sum, taken[1]))
+    for workers, times in taken.items():
+        first, second = min(times, key=sum)
+        per_hour = (f"{first / length:.0f}", f"{second / length:.0f}", f"{length * 3600 / (first + second):.0f}")
+        rows.append((name, f"{length:.2f}", str(workers), *per_hour, f"{alone / (first + second):.2f}", f"{size / length:.1f}"))
+    return rows
+
+
+def an_hour() -> None:
+    """One song of an hour at 44.1 kHz stereo through both stages; run in a process of its own for its peak."""
+    rng, params = np.random.default_rng(0), real_run(workers=1)
+    with tempfile.TemporaryDirectory() as folder:
+        stems = {}
+        for stem in ("vocals", "drums", "bass", "other"):
+            stems[stem] = Path(folder, f"{stem}.wav")
+            with soundfile.SoundFile(str(stems[stem]), "w", RATE, 2) as file:
+                for _ in range(60):
+                    file.write(0.1 * rng.standard_normal((60 * RATE, 2)).astype(np.float32))
+        before = peak_gigabytes()
+        upsampled = params.model_copy(update={"audio": params.audio.model_copy(update={"sample_rate": 48_000})})
+        resample_and_shard([Recording.of_files("An Hour", "train", stems)], upsampled, Path(folder))
+        print(f"{before:.2f} {peak_gigabytes():.2f}")
+
+
+def main() -> None:
+    """All of it, as Markdown."""
+    data = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT.parent / "shared" / "data"
+    small, large = load_params(ROOT / "params.yaml"), real_run()
+    karaoke = small.model_copy(update={"audio": small.audio.model_copy(update={"sample_rate": 16_000})})
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        songs = [
+            ("demo, 22.05 kHz mono", "demo", Path(folder), small),
+            ("demo, 44.1 kHz stereo", "demo", Path(folder), large),
+            ("everything_is_free, 44.1 kHz stereo", "folder", data / "everything_is_free", large),
+            ("mir1k, 16 kHz mono", "mir1k", data / "mir1k", karaoke),
+        ]
+        composed = compose(Path(folder), songs=18, seconds=20.0)
+        for name, provider, root, params in songs:
+            if root.is_dir():
+                recordings = list(PROVIDERS[provider].tracks(root, composed))
+                rows += measure(name, recordings, params)
+    header = ("songs", "hours", "workers", "resample s/hour", "shard s/hour", "times real time", "times 1 worker", "shards GB/hour")
+    print(table(header, rows))
+    done = subprocess.run([sys.executable, __file__, "--hour"], capture_output=True, text=True, check=True)
+    before, peak = done.stdout.split()[-2:]
+    print(
+        f"\nOne song of an hour, four stems, 44.1 kHz stereo to 48: {peak} GB at the peak, of which {before} GB were the program."
+    )
+
+
+if __name__ == "__main__":
+    an_hour() if sys.argv[1:] == ["--hour"] else main()
