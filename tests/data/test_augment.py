@@ -103,7 +103,8 @@ def test_a_mask_hides_the_same_of_all_stems_and_their_sum(knob, axis, settings):
     stems = (rng.standard_normal((3, 2, 50, 60)) + 1j).astype(np.complex64)
     widths = []
     for seed in range(50):
-        found = augment.mask(stems.copy(), settings(**{knob: 1.0, f"{knob}_share": 0.2}), np.random.default_rng(seed))
+        found = stems.copy()
+        augment.mask(found, settings(**{knob: 1.0, f"{knob}_share": 0.2}), np.random.default_rng(seed))
         hidden = found == 0
         assert (hidden == hidden[:1, :1]).all()
         lines = hidden[0, 0].all(axis=1 if axis == -2 else 0)
@@ -117,7 +118,9 @@ def test_a_mask_hides_the_same_of_all_stems_and_their_sum(knob, axis, settings):
 
 def test_no_mask_without_asking(settings):
     stems = np.ones((3, 2, 50, 60), np.complex64)
-    assert all((augment.mask(stems.copy(), settings(), np.random.default_rng(seed)) == 1).all() for seed in range(20))
+    for seed in range(20):
+        augment.mask(stems, settings(), np.random.default_rng(seed))
+    assert (stems == 1).all()
 
 
 @pytest.mark.parametrize("knob", ["stretch", "pitch"])

@@ -87,14 +87,13 @@ def vary(stem: Stem, settings: Augment, rng: np.random.Generator, luck: np.rando
     return polarity(stem) if turned else stem
 
 
-def mask(stems: Stems, settings: Augment, luck: np.random.Generator) -> Stems:
-    """Silence a band of frequencies, or a moment, in all stems alike (Park et al. 2019, arXiv:1904.08779)."""
+def mask(stems: Stems, settings: Augment, luck: np.random.Generator) -> None:
+    """Silence a band of frequencies, or a moment, in all stems alike and in place (Park et al. 2019, arXiv:1904.08779)."""
     draws = luck.random(6)
     if draws[0] < settings.mask_frequency:
         stems[..., _part(stems.shape[-2], settings.mask_frequency_share, draws[1], draws[2]), :] = 0
     if draws[3] < settings.mask_time:
         stems[..., _part(stems.shape[-1], settings.mask_time_share, draws[4], draws[5])] = 0
-    return stems
 
 
 def _part(size: int, share: float, width: float, place: float) -> slice:
