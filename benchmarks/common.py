@@ -1,14 +1,11 @@
 """What the benchmarks share: songs to measure on, settings of a real run, fair timing, Markdown tables."""
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import soundfile
-
 from unsung.data.providers import demo
+from unsung.data.tracks import Recording
 from unsung.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,13 +31,10 @@ def compose(root: Path, songs: int, seconds: float) -> Params:
     return params
 
 
-def hours(paths: Sequence[Path]) -> float:
-    """How long the longest file of each folder is, added up."""
-    longest: dict[Path, float] = {}
-    for path in paths:
-        info = soundfile.info(str(path))
-        longest[path.parent] = max(longest.get(path.parent, 0.0), info.frames / info.samplerate)
-    return sum(longest.values()) / 3600
+def hours(recordings: Sequence[Recording]) -> float:
+    """How long the songs are, together."""
+    found = [[source.facts() for sources in recording.stems.values() for source in sources] for recording in recordings]
+    return sum(max(facts.frames / facts.sample_rate for facts in some) for some in found) / 3600
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -51,9 +45,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def peak_gigabytes() -> float:
-    """The most memory that this process has held (resident)."""
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes * (1 if sys.platform == "darwin" else 1024) / 1e9
+    """The most memory that this process has held (resident). Linux only; getrusage would give the parent's peak as well."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")) / 1e9
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -41,7 +41,7 @@ def resample_and_shard(recordings: list[Recording], params: Params, folder: Path
 
 def measure(name: str, recordings: list[Recording], params: Params) -> list[tuple[str, ...]]:
     """A row for each number of workers: the fastest of the rounds."""
-    length = hours([source.path for r in recordings for sources in r.stems.values() for source in sources])
+    length = hours(recordings)
     taken: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
     size = 0.0
     for _ in range(ROUNDS):
@@ -66,8 +66,8 @@ def an_hour() -> None:
         for stem in ("vocals", "drums", "bass", "other"):
             stems[stem] = Path(folder, f"{stem}.wav")
             with soundfile.SoundFile(str(stems[stem]), "w", RATE, 2) as file:
-                for _ in range(60):
-                    file.write(0.1 * rng.standard_normal((60 * RATE, 2)).astype(np.float32))
+                for _ in range(3600):
+                    file.write(rng.standard_normal((RATE, 2), dtype=np.float32) / 10)
         before = peak_gigabytes()
         upsampled = params.model_copy(update={"audio": params.audio.model_copy(update={"sample_rate": 48_000})})
         resample_and_shard([Recording.of_files("An Hour", "train", stems)], upsampled, Path(folder))

@@ -1,12 +1,16 @@
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from tests.conftest import changed
+from tests.conftest import ROOT, changed
 from unsung import audio, spectrum
 from unsung.data.shards import MANIFEST, Settings, Shards, segments, write_shards
 from unsung.data.tracks import read_index
@@ -99,3 +103,40 @@ def test_tracks_of_different_stems_are_refused(tmp_path, stems_folder, settings,
     less = replace(second, stems={name: path for name, path in second.stems.items() if name != "bass"})
     with pytest.raises(UserError, match="differ in the stem bass"):
         write_shards(tmp_path, [first, less], settings, 1.0, params.compute)
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np, soundfile
+from unsung.data.shards import Settings, write_shards
+from unsung.data.stems import prepare
+from unsung.data.tracks import Recording
+from unsung.params import Audio, Compute
+folder, seconds = Path(sys.argv[1]), int(sys.argv[2])
+noise = (3000 * np.random.default_rng(0).standard_normal((16_000 * 60, 1))).astype(np.int16)
+for stem in ("vocals", "rest"):
+    with soundfile.SoundFile(str(folder / f"{stem}.wav"), "w", 16_000, 1) as file:
+        for _ in range(seconds // 60):
+            file.write(noise)
+recording = Recording.of_files("Long", "train", {stem: folder / f"{stem}.wav" for stem in ("vocals", "rest")})
+track, _ = prepare(recording, folder, Audio(sample_rate=22_050, channels=1))
+compute = Compute(scheduler="", workers=1, loader_workers=0, tensorboard=False)
+write_shards(folder / "shards", [track], Settings(22_050, 1, 1024, 256, 345), 64.0, compute)
+print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc/self/status is not here")
+def test_an_hour_needs_no_more_memory_than_minutes(tmp_path):
+    def peak(seconds: int) -> float:
+        """Megabytes, of a process that resamples and shards one track."""
+        folder = tmp_path / str(seconds)
+        folder.mkdir()
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        command = [sys.executable, "-c", MEMORY, str(folder), str(seconds)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return int(done.stdout.split()[-1]) / 1024
+
+    short, long = peak(180), peak(3600)
+    assert long < 1000 and long - short < 60, (short, long)

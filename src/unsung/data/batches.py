@@ -17,9 +17,8 @@ from unsung.data.shards import Row, Shards
 from unsung.params import Augment, Params, Train
 
 Moment = tuple[Row, int]  # a row and its first frame
-Sample = dict[
-    str, Tensor
-]  # stems: complex (target + 1, channel, freq, frame), the last being all the rest; number: (); a batch has one more dimension in front
+# stems: complex (target + 1, channel, freq, frame), the last being all the rest; number: (). A batch has one more axis in front.
+Sample = dict[str, Tensor]
 
 
 class Segments(Dataset[Sample]):

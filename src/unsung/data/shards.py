@@ -7,10 +7,10 @@ was made, and `manifest.json`, written last, says which files belong together. M
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypedDict
 
@@ -89,10 +89,10 @@ def _write_track(job: tuple[int, Track], folder: Path, stems: Sequence[str], set
     number, track = job
     entries: list[Entry] = []
     found = segments(track, stems, settings)
-    while some := list(islice(found, rows)):
+    for first in found:
         name = f"{number:05}-{len(entries):03}.parquet"
-        write_shard(folder / name, some, stems, settings)
-        entries.append(Entry(file=name, rows=len(some), sha256=sha256(folder / name)))
+        count = write_shard(folder / name, chain([first], islice(found, rows - 1)), stems, settings)
+        entries.append(Entry(file=name, rows=count, sha256=sha256(folder / name)))
     return entries
 
 
@@ -128,24 +128,28 @@ def _row(before: np.ndarray, current: np.ndarray, after: np.ndarray, stems: Sequ
     """The columns of the stems; `before` and `after` are what lies around, (stem, sample, channel)."""
     waveform = torch.from_numpy(np.concatenate([before, current, after], axis=1)).transpose(1, 2)
     skipped = before.shape[1] // settings.hop_length
-    found = spectrum.transform(waveform, settings.n_fft, settings.hop_length)[..., skipped : skipped + settings.frames]
     row: dict[str, object] = {}
-    for stem, values in zip(stems, found.numpy(), strict=True):
-        parts = np.ascontiguousarray(values).view(np.float32)
-        scale = float(max(np.abs(parts).max() / PEAK, 1e-30))
-        row[stem], row[f"{stem}_scale"] = (parts / scale).astype(np.float16).tobytes(), scale
+    for stem, samples in zip(stems, waveform, strict=True):  # one by one, for the sake of memory
+        found = spectrum.transform(samples, settings.n_fft, settings.hop_length)[..., skipped : skipped + settings.frames]
+        parts = torch.view_as_real(found.contiguous())
+        low, high = parts.aminmax()
+        scale = max(max(-low.item(), high.item()) / PEAK, 1e-30)
+        row[stem], row[f"{stem}_scale"] = (parts / scale).half().numpy().tobytes(), scale
     return row
 
 
-def write_shard(path: Path, rows: Sequence[dict[str, object]], stems: Sequence[str], settings: Settings) -> None:
-    """Write rows as one shard."""
+def write_shard(path: Path, rows: Iterable[dict[str, object]], stems: Sequence[str], settings: Settings) -> int:
+    """Write rows as one shard, one after the other; how many there were."""
     bytes_of_a_stem = pa.binary(settings.row_bytes)
     fields = [("track", pa.string()), ("split", pa.string()), ("start", pa.int64())]
     fields += [column for stem in stems for column in ((stem, bytes_of_a_stem), (f"{stem}_scale", pa.float32()))]
     schema = pa.schema(fields, metadata={"unsung": json.dumps({**asdict(settings), "stems": list(stems)})})
-    table = pa.Table.from_pylist(list(rows), schema=schema)
-    with atomically(path) as partial_file:  # LZ4 costs no time and takes the silent stems away
-        pq.write_table(table, partial_file, row_group_size=1, compression="lz4", use_dictionary=False, write_statistics=False)
+    count, how = 0, {"compression": "lz4", "use_dictionary": False, "write_statistics": False}  # LZ4 takes silent stems away
+    with atomically(path) as partial_file, pq.ParquetWriter(partial_file, schema, **how) as writer:
+        for row in rows:
+            writer.write_table(pa.Table.from_pylist([row], schema=schema), row_group_size=1)
+            count += 1
+    return count
 
 
 @dataclass(frozen=True)
