@@ -97,7 +97,7 @@ def main() -> None:
     done = subprocess.run([sys.executable, __file__, "--hour"], capture_output=True, text=True, check=True)
     before, peak = done.stdout.split()[-2:]
     print(
-        f"\nOne song of an hour, four stems, 44.1 kHz stereo to 48: {peak} GB at the peak, of which {before} GB were the program."
+        f"\nOne song of an hour, four stems, stereo, 44.1 to 48 kHz: {peak} GB at the peak, of which {before} GB were the program."
     )
 
 

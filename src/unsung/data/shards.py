@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TypedDict
 
@@ -89,9 +89,10 @@ def _write_track(job: tuple[int, Track], folder: Path, stems: Sequence[str], set
     number, track = job
     entries: list[Entry] = []
     found = segments(track, stems, settings)
-    for first in found:
-        name = f"{number:05}-{len(entries):03}.parquet"
-        count = write_shard(folder / name, chain([first], islice(found, rows - 1)), stems, settings)
+    frames = audio.facts(track.stems[stems[0]]).frames
+    for shard in range(-(-frames // (rows * settings.frames * settings.hop_length))):
+        name = f"{number:05}-{shard:03}.parquet"
+        count = write_shard(folder / name, islice(found, rows), stems, settings)
         entries.append(Entry(file=name, rows=count, sha256=sha256(folder / name)))
     return entries
 
@@ -144,12 +145,13 @@ def write_shard(path: Path, rows: Iterable[dict[str, object]], stems: Sequence[s
     fields = [("track", pa.string()), ("split", pa.string()), ("start", pa.int64())]
     fields += [column for stem in stems for column in ((stem, bytes_of_a_stem), (f"{stem}_scale", pa.float32()))]
     schema = pa.schema(fields, metadata={"unsung": json.dumps({**asdict(settings), "stems": list(stems)})})
-    count, how = 0, {"compression": "lz4", "use_dictionary": False, "write_statistics": False}  # LZ4 takes silent stems away
+    how = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}  # LZ4 takes silent stems away
     with atomically(path) as partial_file, pq.ParquetWriter(partial_file, schema, **how) as writer:
-        for row in rows:
+
+        def write(row: dict[str, object]) -> None:
             writer.write_table(pa.Table.from_pylist([row], schema=schema), row_group_size=1)
-            count += 1
-    return count
+
+        return sum(1 for _ in map(write, rows))  # map holds no row longer than it must
 
 
 @dataclass(frozen=True)
