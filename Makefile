@@ -47,5 +47,6 @@ bench: .venv/installed .bench/installed  ## Measure against peers: feeding, prep
 	$(IN_VENV) python benchmarks/preparing.py
 	$(IN_VENV) python benchmarks/shard_format.py
 
-clean:  ## Remove the environment and what a run leaves behind; dvc.lock and the reports stay
-	rm -rf .venv .bench .scratch data models out
+clean:  ## Remove environments and what a run leaves behind; dvc.lock, reports and downloads (.scratch/datasets) stay
+	rm -rf .venv .bench data models out
+	find .scratch -mindepth 1 -maxdepth 1 ! -name datasets -exec rm -rf {} + 2>/dev/null || true

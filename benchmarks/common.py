@@ -17,7 +17,7 @@ def real_run(**compute: object) -> Params:
     values["audio"] = {"sample_rate": 44_100, "channels": 2}
     values["spectrum"] = {"n_fft": 2048, "hop_length": 512}
     values["shards"] = {"segment_seconds": 8.0, "megabytes": 256.0}
-    values["train"] |= {"segment_seconds": 6.0, "batch_size": 4}
+    values["train"] |= {"segment_seconds": 6.0, "batch_size": 4, "steps": 10**6, "valid_every": 10**6}
     values["compute"] |= compute
     return Params.model_validate(values)
 
@@ -27,7 +27,7 @@ def compose(root: Path, songs: int, seconds: float) -> Params:
     values = real_run().model_dump()
     values["providers"]["demo"] = {"train": songs, "valid": 1, "test": 1, "seconds": seconds}
     params = Params.model_validate(values)
-    demo.fetch(root, params)
+    demo.compose(root, params)
     return params
 
 

@@ -6,7 +6,7 @@ from stages import MODELS, SEPARATED, SRC, STEMS
 from unsung import parallel
 from unsung.data.tracks import INDEX, read_index
 from unsung.errors import told_in_one_line
-from unsung.files import fingerprint, scratch
+from unsung.files import fingerprint, move, scratch
 from unsung.models.separator import CONFIG, WEIGHTS
 from unsung.params import load_params
 from unsung.separation import separate_track
@@ -23,7 +23,7 @@ def main() -> None:
         work = partial(separate_track, model=model, folder=folder, separate=params.separate, steps=steps, seed=params.seed)
         parallel.over(work, tracks, params.compute, desc="separate")
         SEPARATED.parent.mkdir(exist_ok=True)
-        folder.replace(SEPARATED)
+        move(folder, SEPARATED)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
+import errno
 import threading
+from pathlib import Path
 
 import pytest
 
+from unsung import files
 from unsung.errors import UserError
 from unsung.files import atomically, fingerprint, scratch, sha256
 
@@ -71,3 +74,22 @@ def test_a_missing_file_is_one_line(tmp_path):
 def test_sha256_is_the_known_one(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_folder_is_moved_and_copied_where_it_must_be(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").write_text(name)
+    files.move(tmp_path / "a", tmp_path / "there")
+    assert (tmp_path / "there" / "x").read_text() == "a" and not (tmp_path / "a").exists()
+
+    original = Path.replace
+
+    def refuse(self, target):
+        if self == tmp_path / "b":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return original(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    files.move(tmp_path / "b", tmp_path / "elsewhere")
+    assert (tmp_path / "elsewhere" / "x").read_text() == "b"

@@ -1,15 +1,20 @@
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from distributed import LocalCluster
 
-from tests.conftest import workers
+from tests.conftest import ROOT, workers
 from unsung import parallel
 from unsung.errors import UserError
+from unsung.files import sha256
 
 
 def square(x: int) -> tuple[int, int]:
@@ -131,8 +136,69 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
         parallel.over(square, [1], workers(1, "tcp://127.0.0.1:9"), "test")
 
 
+def test_a_scheduler_without_workers_is_one_line(monkeypatch):
+    monkeypatch.setattr(parallel, "PATIENCE", 1)
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
+        pytest.raises(UserError, match="has no workers; start some"),
+    ):
+        parallel.over(square, [1], workers(1, cluster.scheduler_address), "test")
+
+
+DASK = "import sys; from distributed.cli.dask_{0} import main; main(sys.argv[1:])"  # as the command `dask {0}`
+
+
+def test_a_scheduler_that_dies_is_never_taken_for_done(tmp_path):
+    """As a user starts them: dask scheduler and dask worker, each a process of its own."""
+    address = tmp_path / "scheduler.json"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+    where = ["--scheduler-file", str(address), "--no-dashboard"]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", DASK.format(kind), *where, *more], env=environment, stderr=subprocess.DEVNULL)
+        for kind, more in (("scheduler", ["--port", "0"]), ("worker", ["--nthreads", "1"]))
+    ]
+    try:
+        deadline = time.monotonic() + 60
+        while not (address.exists() and address.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        compute = workers(1, json.loads(address.read_text())["address"])
+        assert [x for x, _ in parallel.over(square, range(3), compute, "test")] == [0, 1, 4]
+        jobs = [(number, tmp_path, processes[0].pid) for number in range(10)]
+        with pytest.raises(UserError, match="was lost"):
+            parallel.over(strike, jobs, compute, "test")
+        assert len(list(tmp_path.glob("*.done"))) < 10
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def strike(job: tuple[int, Path, int]) -> int:
+    """Work for a while; the fourth kills the scheduler."""
+    number, log, scheduler = job
+    if number == 3:
+        os.kill(scheduler, signal.SIGKILL)
+    time.sleep(0.2)
+    (log / f"{number}.done").touch()
+    return number
+
+
+def test_the_stages_own_work_on_a_cluster_gives_the_same_bytes(cluster, tmp_path, raw_tracks, params):
+    from unsung.data.shards import Settings, write_shards
+    from unsung.data.stems import prepare
+
+    hashes = {}
+    for name, compute in (("here", workers(1)), ("there", workers(1, cluster.scheduler_address))):
+        work = partial(prepare, folder=tmp_path / name / "stems", wanted=params.audio)
+        tracks = [track for track, _ in parallel.over(work, raw_tracks, compute, "resample")]
+        write_shards(tmp_path / name / "shards", tracks, Settings.of(params), params.shards.megabytes, compute)
+        found = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+        hashes[name] = {path.relative_to(tmp_path / name): sha256(path) for path in found}
+    assert hashes["here"] == hashes["there"] and len(hashes["here"]) > 12
+
+
 def test_workers_that_run_other_code_or_see_no_folder_are_refused(tmp_path):
-    with pytest.raises(UserError, match="runs the code in .*, this run is of /elsewhere"):
-        parallel._far_away(square, tmp_path, Path("/elsewhere"), 1)
+    with pytest.raises(UserError, match="runs other code than this run; start the workers anew"):
+        parallel._far_away(square, tmp_path, "another fingerprint", 1)
     with pytest.raises(UserError, match="cannot see .*gone"):
         parallel._far_away(square, tmp_path / "gone", parallel.CODE, 1)

@@ -84,6 +84,17 @@ def test_what_is_wrong_is_one_line_and_changes_nothing(project):
     (project / "presets" / "mine.yaml").write_text("train: {steps: -3}")
     with pytest.raises(UserError, match="train.steps in params.yaml is -3"):
         apply("mine")
+    for words in ("", "# nothing", "- 1", "words"):
+        (project / "presets" / "mine.yaml").write_text(words)
+        with pytest.raises(UserError, match="mine.yaml has no sections"):
+            apply("mine")
+    for words in ("seed: {a: 1}", "train: 3"):
+        (project / "presets" / "mine.yaml").write_text(words)
+        with pytest.raises(UserError, match="in presets/mine.yaml is not a parameter"):
+            apply("mine")
+    (project / "presets" / "mine.yaml").write_text("seed: [1]")
+    with pytest.raises(UserError, match="seed in params.yaml is"):
+        apply("mine")
     (project / "presets" / "mine.yaml").write_text("train: {")
     with pytest.raises(UserError, match="mine.yaml is not YAML"):
         apply("mine")

@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from unsung.errors import UserError
 
+LONGEST = 240  # bytes of a name that leave room for an ending
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -23,7 +24,8 @@ def atomically(path: Path) -> Iterator[Path]:
     After an error or a kill a file is as it was. A folder may be gone, if the kill came between its removal and the renaming.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    name = path.name if len(os.fsencode(path.name)) < LONGEST else fingerprint(path.name)
+    partial = path.with_name(f".{name}.partial")
     remove(partial)
     yield partial
     if partial.is_dir():
@@ -46,14 +48,26 @@ def check_space(folder: Path, needed: int, name: str) -> None:
         raise UserError(f"{name} needs {needed / 1e9:.1f} GB more, {folder} has {free / 1e9:.1f} GB; make room and run again")
 
 
-def write_piece(write: Callable[[bytes], object], piece: bytes, path: Path) -> None:
-    """Write, or say in one line that the disk is full."""
+@contextmanager
+def room(folder: Path) -> Iterator[None]:
+    """Say in one line that the disk of `folder` is full, if that is what happens."""
     try:
-        write(piece)
+        yield
     except OSError as error:
         if error.errno in FULL:
-            raise UserError(f"the disk of {path.parent} is full; make room and run again, what came is kept") from None
+            raise UserError(f"the disk of {folder} is full; make room and run again, what came is kept") from None
         raise
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a folder, or where the target is on another disk copy it whole or not at all."""
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with atomically(target) as partial:
+            shutil.copytree(source, partial)
 
 
 def sha256(path: Path) -> str:

@@ -15,11 +15,12 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from unsung.errors import UserError
+from unsung.files import fingerprint
 from unsung.params import Compute
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-CODE = Path(__file__).resolve().parent
+CODE = fingerprint([], [Path(__file__).resolve().parent])  # of the code that this process began with
 PATIENCE = 10  # seconds to find the scheduler
 
 
@@ -58,10 +59,16 @@ def _on_cluster(function: Callable[[Item], Result], items: Sequence[Item], addre
     except (OSError, ValueError):
         raise UserError(f"no Dask scheduler answers at compute.scheduler {address}; start one, or set it to '' again") from None
     with client, client.as_current():
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise UserError(f"the Dask scheduler at {address} has no workers; start some (docs/design.md)") from None
         futures = client.map(partial(_far_away, function, Path.cwd(), CODE), items, pure=False)
         places, found = {future.key: place for place, future in enumerate(futures)}, dict[int, Result]()
         try:
             for future, result in as_completed(futures, with_results=True):
+                if future.status != "finished":  # a lost scheduler gives its cancelled futures as if they were results
+                    raise UserError(f"the cluster at {address} was lost; what is done is kept where the stage can, run again")
                 found[places[future.key]] = result
                 bar.update()
         except KilledWorker as error:
@@ -71,10 +78,10 @@ def _on_cluster(function: Callable[[Item], Result], items: Sequence[Item], addre
     return [found[place] for place in range(len(items))]
 
 
-def _far_away(function: Callable[[Item], Result], home: Path, code: Path, item: Item) -> Result:
+def _far_away(function: Callable[[Item], Result], home: Path, code: str, item: Item) -> Result:
     """Work in the submitter's folder, or refuse: results of other code must not be taken for this one's."""
     if code != CODE:
-        raise UserError(f"a Dask worker runs the code in {CODE}, this run is of {code}; start the workers with that one's Python")
+        raise UserError("a Dask worker runs other code than this run; start the workers anew, with this project's Python")
     try:
         os.chdir(home)
     except OSError:

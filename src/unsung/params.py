@@ -18,6 +18,26 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Accelerator = Literal["cpu", "gpu", "auto"]
+MoisesStem = Literal[
+    "vocals", "bass", "drums", "guitar", "other_plucked", "percussion", "piano", "other_keys", "bowed_strings", "wind"
+]
+SlakhStem = Literal[
+    "piano",
+    "bass",
+    "guitar",
+    "drums",
+    "strings",
+    "organ",
+    "brass",
+    "reed",
+    "pipe",
+    "synth_lead",
+    "synth_pad",
+    "chromatic_percussion",
+    "ethnic",
+    "percussive",
+    "sound_effects",
+]
 S = TypeVar("S", bound="Section")
 
 
@@ -57,12 +77,12 @@ class Limited(Section):
 
 
 class MoisesDbProvider(Drawn, Limited):
-    stems: Annotated[tuple[str, ...], Field(min_length=1)]
+    stems: Annotated[tuple[MoisesStem, ...], Field(min_length=1)]
     bleed: bool
 
 
 class Slakh2100Provider(Limited):
-    stems: Annotated[tuple[str, ...], Field(min_length=1)]
+    stems: Annotated[tuple[SlakhStem, ...], Field(min_length=1)]
 
 
 class Providers(Section):

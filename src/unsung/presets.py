@@ -68,12 +68,14 @@ def _load(text: str, path: Path) -> Any:
 
 def _set(values: Any, wanted: Any, file: Path, above: str = "") -> None:
     """Put the values of `wanted` in place, keeping what the keys beside them are."""
+    if not isinstance(wanted, dict):
+        raise UserError(f"{file} has no sections; give it keys and values as in params.yaml")
     for key, value in wanted.items():
-        if key not in values:
+        if key not in values or isinstance(values[key], dict) != isinstance(value, dict):
             raise UserError(f"{above}{key} in {file} is not a parameter; remove it or mend its name")
         if isinstance(value, dict):
             _set(values[key], value, file, f"{above}{key}.")
-        elif isinstance(value, list):
+        elif isinstance(value, list) and isinstance(values[key], list):
             values[key][:] = value  # in place, so that it stays on one line
         elif values[key] != value:
             values[key] = value

@@ -39,10 +39,9 @@ def test_a_coherent_sample_is_one_moment_of_one_song(make):
 
 @pytest.mark.parametrize("remix", [0.0, 1.0])
 @pytest.mark.parametrize("knob", ["mixup", "stretch", "pitch", "mask_frequency", "mask_time"])
-def test_a_knob_changes_its_own_samples_only_and_no_shape(make, remix, knob):
+def test_a_knob_changes_some_samples_and_no_shape(make, remix, knob):
     plain, some = make(remix=remix, silent=0.0), make(remix=remix, silent=0.0, **{knob: 0.3})
-    if plain.longest != some.longest:
-        some.longest = plain.longest = max(plain.longest, some.longest)  # a warped segment must leave room, so moments differ
+    plain.longest = some.longest  # a segment that may be warped must leave room, so moments would be others
     same = [torch.equal(plain[number]["stems"], some[number]["stems"]) for number in range(40)]
     assert all(plain[number]["stems"].shape == some[number]["stems"].shape for number in range(5))
     if knob == "mixup" and not remix:

@@ -168,20 +168,32 @@ def test_a_killed_download_goes_on(remote, tmp_path, server):
     assert server[1].asked[-1] not in (None, "bytes=0-")
 
 
-def test_an_archive_is_brought_to_its_place_and_a_killed_move_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+@pytest.fixture
+def songs(tmp_path):
+    """A zip with two folders, and the files in it."""
     for part in ("train", "test"):
         (tmp_path / "songs" / part).mkdir(parents=True)
         (tmp_path / "songs" / part / "a.wav").write_bytes(part.encode())
-    content = zipped(tmp_path / "songs")
-    with serving(content) as (address, _):
-        remote = Remote(f"{address}/get", f"sha256:{hashlib.sha256(content).hexdigest()}", called="songs.zip")
+    return zipped(tmp_path / "songs")
+
+
+@pytest.mark.parametrize("killed_at", ["extract", "move"])
+def test_an_archive_is_brought_once_and_a_kill_costs_no_second_download(tmp_path, monkeypatch, songs, killed_at):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with serving(songs) as (address, handler):
+        remote = Remote(f"{address}/get", f"sha256:{hashlib.sha256(songs).hexdigest()}", called="songs.zip")
         with monkeypatch.context() as context:
-            context.setattr(fetch, "remove", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+            context.setattr(fetch, killed_at, lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
-                bring(remote, tmp_path / "raw", workers(1), 1000)
-        (tmp_path / "raw" / "test").mkdir(parents=True)  # as a kill between the two leaves it
-        (tmp_path / "raw" / "test" / "a.wav").write_bytes(b"test")
-        bring(remote, tmp_path / "raw", workers(1), 1000)
-    assert sorted(path.read_bytes() for path in (tmp_path / "raw").glob("*/a.wav")) == [b"test", b"train"]
+                bring(remote, workers(1))
+        assert not list((tmp_path / ".scratch").glob("datasets/*"))
+        place = bring(remote, workers(1))
+        assert bring(remote, workers(1)) == place and len(handler.asked) == 1
+    assert place.parent == tmp_path / ".scratch" / "datasets"
+    assert sorted(path.read_bytes() for path in place.glob("*/a.wav")) == [b"test", b"train"]
     assert not [path for path in (tmp_path / ".scratch" / "download").iterdir() if path.is_dir()]
+
+
+def test_what_came_that_is_longer_than_the_file_is_thrown_away(remote, tmp_path):
+    (tmp_path / "songs.zip.partial").write_bytes(CONTENT + b"more")
+    assert get(remote, tmp_path).read_bytes() == CONTENT

@@ -22,6 +22,12 @@ def test_another_name_moves_no_other_one():
     assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.06)
 
 
+def test_other_is_never_lost(tmp_path):
+    found = {stem: [Source(tmp_path / stem)] for stem in ("vocals", "piano", "other")}
+    stems = grouped(found, ("vocals", "other"), ("vocals",), "x")
+    assert sorted(source.path.name for source in stems["other"]) == ["other", "piano"]
+
+
 @pytest.mark.parametrize("count", [3, 4, 5])
 def test_no_split_is_empty(count):
     assert set(drawn_splits([str(number) for number in range(count)], 0.0, 0.0, "here").values()) == {"train", "valid", "test"}

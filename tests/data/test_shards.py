@@ -105,6 +105,13 @@ def test_tracks_of_different_stems_are_refused(tmp_path, stems_folder, settings,
         write_shards(tmp_path, [first, less], settings, 1.0, params.compute)
 
 
+@pytest.mark.parametrize("name", ["track", "split", "start"])
+def test_a_stem_named_like_a_column_is_refused(tmp_path, stems_folder, settings, params, name):
+    track = read_index(stems_folder / "train")[0]
+    with pytest.raises(UserError, match=f'a stem cannot be called "{name}"'):
+        write_shards(tmp_path, [replace(track, stems={**track.stems, name: track.stems["bass"]})], settings, 1.0, params.compute)
+
+
 MEMORY = """
 import sys
 from pathlib import Path

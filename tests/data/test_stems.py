@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -136,6 +138,19 @@ def test_a_stem_may_be_several_files_a_channel_or_silence(tmp_path, stems, param
     np.testing.assert_allclose(found["band"], band, atol=3 / 2**15)
     np.testing.assert_allclose(found["vocals"], stems["vocals"][:, 0], atol=2 / 2**15)
     assert len(found["piano"]) == len(band) and not found["piano"].any()
+
+
+def test_a_mixture_that_is_not_needed_is_not_read(tmp_path, stems, params):
+    folder = write_song(tmp_path / "raw", stems, RATE)
+    soundfile.write(folder / "mixture.wav", np.full((3 * RATE, 2), np.nan, np.float32), RATE, subtype="FLOAT")
+    prepare(recording_of(folder), tmp_path / "out", params.audio)  # NaN would be an error
+
+
+def test_an_empty_file_of_a_ragged_recording_is_silence(tmp_path, stems, params):
+    stems["bass"] = stems["bass"][:0]
+    recording = replace(recording_of(write_song(tmp_path / "raw", stems, RATE)), ragged=True)
+    track, remarks = prepare(recording, tmp_path / "out", params.audio)
+    assert not audio.read(track.stems["bass"]).any() and any("bass.wav filled up with 3000.0 ms" in remark for remark in remarks)
 
 
 def test_a_recording_without_files_is_an_error(tmp_path, params):

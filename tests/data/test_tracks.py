@@ -64,6 +64,12 @@ def test_no_tracks_and_two_of_one_name_are_refused(tmp_path, raw_tracks, params)
         write_recordings(tmp_path, [raw_tracks[0], raw_tracks[0]], tmp_path, params.compute)
 
 
+def test_a_name_that_is_not_unicode_is_one_line(tmp_path, raw_tracks, root, params):
+    for name in ("a\udce9b", "a\x07b"):
+        with pytest.raises(UserError, match="cannot be shown; rename it"):
+            write_recordings(tmp_path, [replace(raw_tracks[0], name=name)], root, params.compute)
+
+
 def test_a_split_without_tracks_is_refused(tmp_path, stems_folder, params):
     with pytest.raises(UserError, match="no train track"):
         write_splits(tmp_path, read_index(stems_folder / "valid"), params.compute)

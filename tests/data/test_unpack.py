@@ -1,14 +1,18 @@
 import io
+import os
 import shutil
+import signal
+import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.conftest import workers
+from tests.conftest import ROOT, workers
 from unsung.data import unpack
 from unsung.data.unpack import extract
 from unsung.errors import UserError
@@ -155,3 +159,63 @@ def test_a_damaged_archive_is_one_line_and_leaves_no_half_file(tmp_path):
     archive.write_bytes(b"words")
     with pytest.raises(UserError, match="is not a zip, tar or rar"):
         extract(archive, tmp_path / "out", workers(1))
+
+
+def test_odd_names_and_members_are_one_line_or_just_right(tmp_path):
+    long = f"{'x' * 246}.wav"
+    extract(make_zip(tmp_path / "long.zip", {long: b"x"}), tmp_path / "long", workers(1))
+    assert (tmp_path / "long" / long).read_bytes() == b"x"
+    for number, names in enumerate((("a", "a/b"), (".",))):
+        with pytest.raises(UserError, match="is damaged"):
+            extract(make_zip(tmp_path / f"{number}.zip", dict.fromkeys(names, b"x")), tmp_path / str(number), workers(1))
+
+
+def test_a_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path):
+    inner = make_zip(tmp_path / "inner.zip", {"inner.wav": b"x"}).read_bytes()
+    with tarfile.open(tmp_path / "a.tar", "w") as file:
+        for name, content in (("a.wav", b"a"), ("z.zip", inner)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            file.addfile(member, io.BytesIO(content))
+    extract(tmp_path / "a.tar", tmp_path / "out", workers(1))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.wav", "z.zip"]
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_a_killed_extraction_goes_on(tmp_path, make):
+    files = {f"{number:03}.wav": CONTENT[:500_000] for number in range(60)}
+    archive, out = make(tmp_path / "archive", files), tmp_path / "out"
+    code = (
+        "from pathlib import Path; from unsung.data.unpack import extract; from unsung.params import Compute;"
+        "compute = Compute(scheduler='', workers=1, loader_workers=0, tensorboard=False);"
+        f"extract(Path({str(archive)!r}), Path({str(out)!r}), compute)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, env=environment)
+    deadline = time.monotonic() + 30
+    while len(list(out.glob("*.wav"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    there = {path: path.stat().st_mtime_ns for path in out.glob("*.wav")}
+    assert 5 <= len(there) < 60 and all(path.read_bytes() == CONTENT[:500_000] for path in there)
+    extract(archive, out, workers(1))
+    assert {path.name: path.read_bytes() for path in out.glob("*.wav")} == files
+    assert all(path.stat().st_mtime_ns == before for path, before in there.items())
+
+
+def test_a_disk_that_fills_up_is_one_line(tmp_path):
+    """With a real error of the system's: no file may grow beyond 0.3 MB."""
+    archive = make_zip(tmp_path / "a.zip", {"a.wav": CONTENT[:200_000], "b.wav": CONTENT[:500_000]})
+    code = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
+        "from pathlib import Path; from unsung.data.unpack import *; from unsung.errors import told_in_one_line as told;"
+        "compute = Compute(scheduler='', workers=1, loader_workers=0, tensorboard=False);"
+        f"told()(extract)(Path({str(archive)!r}), Path({str(tmp_path / 'out')!r}), compute)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"unsung: the disk of {tmp_path / 'out'} is full; make room and run again" in done.stderr
+    assert [path.name for path in (tmp_path / "out").glob("*.wav")] == ["a.wav"]

@@ -5,6 +5,8 @@ kill or a restart; only a file whose checksum is right gets its name.
 """
 
 import hashlib
+import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from tqdm import tqdm
 
 from unsung.data.unpack import extract
 from unsung.errors import UserError
-from unsung.files import check_space, remove, scratch, write_piece
+from unsung.files import check_space, move, room, scratch
 from unsung.params import Compute
 
 CHUNK = 2**16  # bytes; what came of one that is cut is lost
@@ -31,6 +33,7 @@ class Remote:
     checksum: str  # such as sha256:baac80d0..., or md5:... where the publisher gives nothing better
     size: int = 0
     called: str = ""  # where the URL does not end with the file's name
+    grows_to: int = 2**40  # bytes that may come out of it at most
 
     @property
     def name(self) -> str:
@@ -102,8 +105,11 @@ def _go_on(remote: Remote, found: Partial, bar: tqdm) -> None:
     with requests.get(remote.url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
         if response.status_code in PASSING:
             raise Cut(f"the server says {response.status_code}")
-        if response.status_code == 416 and response.headers.get("Content-Range", "").endswith(f"/{have}"):
-            return  # nothing is missing
+        if response.status_code == 416 and (whole := re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))):
+            if int(whole[1]) == have:
+                return  # nothing is missing
+            found.begin_anew()
+            raise Cut(f"{have} bytes came of {whole[1]}")
         if response.status_code not in (200, 206):
             raise UserError(f"{remote.url} is refused: the server says {response.status_code} {response.reason}")
         if have and not _continues(response, have):
@@ -115,7 +121,8 @@ def _go_on(remote: Remote, found: Partial, bar: tqdm) -> None:
         check_space(path.parent, (expected or have) - have, remote.name)
         with path.open("ab") as file:
             for piece in response.iter_content(CHUNK):
-                write_piece(file.write, piece, path)
+                with room(path.parent):
+                    file.write(piece)
                 found.digest.update(piece)
                 bar.update(len(piece))
     if expected is not None and found.size != expected:
@@ -137,11 +144,17 @@ def _hash_so_far(path: Path, algorithm: str) -> "hashlib._Hash":
         return hashlib.file_digest(file, algorithm)
 
 
-def bring(remote: Remote, root: Path, compute: Compute, most: int) -> None:
-    """Download an archive and extract it to `root`; it stays in .scratch until all is there, so that a killed run goes on."""
-    with scratch("download", remote.checksum[-16:]) as folder:
-        archive = download(remote, folder)
-        extract(archive, folder / "extracted", compute, most)
-        for part in sorted((folder / "extracted").iterdir()):
-            remove(root / part.name)
-            part.replace(root / part.name)
+def bring(remote: Remote, compute: Compute) -> Path:
+    """The folder with the archive's files, which stays in .scratch/datasets: fetched once, whatever params or code change later.
+
+    It is there as a whole or not at all; until then the archive and what was extracted are kept, so that a killed run goes on.
+    """
+    datasets = Path(os.environ.get("DVC_ROOT", "."), ".scratch", "datasets")
+    place = datasets / f"{PurePosixPath(remote.name).name.split('.')[0]}-{remote.checksum[-8:]}"
+    if not place.exists():
+        with scratch("download", remote.checksum[-16:]) as folder:
+            if not place.exists():  # another run may have been first
+                extract(download(remote, folder), folder / "extracted", compute, remote.grows_to)
+                datasets.mkdir(exist_ok=True)
+                move(folder / "extracted", place)
+    return place

@@ -40,10 +40,11 @@ def grouped(
     Raises:
         UserError: a target would not be a stem of its own.
     """
-    if missing := sorted(set(targets) - {*wanted, OTHER}):
+    apart = [stem for stem in wanted if stem != OTHER]
+    if missing := sorted(set(targets) - {*apart, OTHER}):
         raise UserError(f"model.targets has {missing[0]}, which is not among providers.{provider}.stems; add it there")
-    stems = {stem: tuple(found.get(stem, ())) for stem in wanted}
-    rest = tuple(source for stem, sources in found.items() if stem not in wanted for source in sources)
+    stems = {stem: tuple(found.get(stem, ())) for stem in apart}
+    rest = tuple(source for stem, sources in found.items() if stem not in apart for source in sources)
     return {**stems, OTHER: rest}
 
 

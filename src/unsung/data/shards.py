@@ -72,6 +72,8 @@ def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, mega
         UserError: the tracks do not all have the same stems.
     """
     stems = [stem for stem in tracks[0].stems if stem != "mixture"]
+    if taken := set(stems) & {"track", "split", "start"}:
+        raise UserError(f'a stem cannot be called "{min(taken)}", for that is a column of the shards; rename its files')
     for track in tracks:
         if missing := set(stems) ^ (set(track.stems) - {"mixture"}):
             raise UserError(

@@ -69,7 +69,7 @@ def _compare(recording: Recording, path: Path, facts: audio.Facts, rate: int, le
     if facts.sample_rate != rate:
         what = f"has {facts.sample_rate} Hz, its other stems {rate} Hz"
         raise UserError(f'{file} of "{name}" {what}; resample it or remove the track ({where})')
-    if not facts.frames:
+    if not facts.frames and not recording.ragged:
         raise UserError(f'{file} of "{name}" is empty; remove the track ({where})')
     missing = (length - facts.frames) / rate
     if missing > MENDABLE and not recording.ragged:
@@ -92,7 +92,8 @@ def _write(
     recording: Recording, sums: dict[str, dict[str, int]], paths: dict[str, Path], read: Reader, wanted: Audio, gain: float
 ) -> float:
     """Write all stems side by side; the highest peak, before clipping, of any stem, the song, or the song without a stem."""
-    streams, peak = [read(sources) for sources in recording.stems.values()], 0.0
+    needed = sorted({name for terms in sums.values() for name in terms})
+    streams, peak = [read(recording.stems[name]) for name in needed], 0.0
     with ExitStack() as stack:
         partial = {stem: stack.enter_context(atomically(path)) for stem, path in paths.items()}
         files = {
@@ -100,7 +101,7 @@ def _write(
             for stem, path in partial.items()
         }
         for together in zip(*streams, strict=True):
-            found = dict(zip(recording.stems, together, strict=True))
+            found = dict(zip(needed, together, strict=True))
             blocks = {
                 stem: np.float32(gain) * sum(sign * found[name] for name, sign in terms.items()) for stem, terms in sums.items()
             }

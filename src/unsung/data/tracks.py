@@ -81,6 +81,11 @@ def write_recordings(folder: Path, recordings: Iterable[Recording], root: Path, 
     if not recordings:
         raise UserError(f"{root} holds no tracks; a track is a folder of stems, see docs/data.md")
     names = [recording.name for recording in recordings]
+    paths = [str(source.path) for recording in recordings for sources in recording.stems.values() for source in sources]
+    if odd := [
+        name for name in (*names, *paths) if not name.isprintable() or any(0xD800 <= ord(letter) < 0xE000 for letter in name)
+    ]:
+        raise UserError(f"the name {odd[0]!r} has letters that are not Unicode's or cannot be shown; rename it")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f'two tracks below {root} are called "{twice[0]}"; rename one of them')
     rows = parallel.over(partial(_rows, root=root), recordings, compute, "index")

@@ -4,6 +4,7 @@ A file gets its name when it is whole, and files that are there are passed over.
 absolute paths, `..`, links, devices, encrypted files and absurd sizes are refused, in a zip or rar before anything is written.
 """
 
+import os
 import shutil
 import stat
 import subprocess
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from unsung import parallel
 from unsung.errors import UserError
-from unsung.files import atomically, check_space, remove, write_piece
+from unsung.files import FULL, atomically, check_space, remove, room
 from unsung.params import Compute
 
 PIECE = 2**20  # bytes
@@ -36,10 +37,10 @@ def extract(archive: Path, folder: Path, compute: Compute, most: int = 2**40) ->
         start = file.read(4)
     if start == b"Rar!":
         _extract_rar(archive, folder, most)
+    elif tarfile.is_tarfile(archive):  # before zip, which may be a tar's last file
+        _extract_tar(archive, folder, most)
     elif zipfile.is_zipfile(archive):
         _extract_zip(archive, folder, compute, most)
-    elif tarfile.is_tarfile(archive):
-        _extract_tar(archive, folder, most)
     else:
         raise UserError(f"{archive} is not a zip, tar or rar file; remove it and run again")
 
@@ -88,15 +89,15 @@ def _extract_zipped(name: str, archive: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as file, file.open(name) as source:
             _write(source.read, folder / name)
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
         raise _damaged(archive, error) from None
 
 
 def _write(read: Callable[[int], bytes], path: Path) -> None:
     """Under a temporary name first."""
-    with atomically(path) as unfinished, unfinished.open("wb") as target:
+    with room(path.parent), atomically(path) as unfinished, unfinished.open("wb") as target:
         while piece := read(PIECE):
-            write_piece(target.write, piece, path)
+            target.write(piece)
 
 
 def _extract_tar(archive: Path, folder: Path, most: int) -> None:
@@ -118,7 +119,7 @@ def _extract_tar(archive: Path, folder: Path, most: int) -> None:
                     source = tar.extractfile(member)
                     assert source is not None
                     _write(source.read, folder / member.name)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise _damaged(archive, error) from None
 
 
@@ -146,6 +147,8 @@ def _extract_rar(archive: Path, folder: Path, most: int) -> None:
 
 def _bsdtar(archive: Path, what: str, *more: str) -> str:
     done = subprocess.run(["bsdtar", what, str(archive), *more], capture_output=True, text=True, check=False)
+    if any(os.strerror(number) in done.stderr for number in FULL):
+        raise UserError(f"the disk of {archive.parent} is full; make room and run again")
     if done.returncode:
         raise _damaged(archive, RuntimeError(" ".join(done.stderr.split())))
     return done.stdout

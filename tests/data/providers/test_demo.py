@@ -15,7 +15,7 @@ def small(params):
 @pytest.fixture(scope="module")
 def root(tmp_path_factory, small):
     folder = tmp_path_factory.mktemp("demo")
-    demo.fetch(folder, small)
+    demo.compose(folder, small)
     return folder
 
 
@@ -49,7 +49,7 @@ def test_every_song_has_its_split_and_a_name_of_its_own(root, small):
 
 def test_a_song_does_not_depend_on_how_many_there_are(tmp_path, root, small):
     fewer = changed(small, providers__demo__train=1, compute__workers=1)
-    demo.fetch(tmp_path, fewer)
+    demo.compose(tmp_path, fewer)
     mine = {track.name: track for track in demo.tracks(tmp_path, fewer)}
     for track in demo.tracks(root, small):
         if track.name in mine:
@@ -59,6 +59,6 @@ def test_a_song_does_not_depend_on_how_many_there_are(tmp_path, root, small):
 
 def test_another_seed_is_other_songs(tmp_path, root, small):
     other = changed(small, seed=1, providers__demo__train=1)
-    demo.fetch(tmp_path, other)
+    demo.compose(tmp_path, other)
     hashes = {sha256(track.stems["vocals"][0].path) for track in demo.tracks(root, small)}
     assert not hashes & {sha256(track.stems["vocals"][0].path) for track in demo.tracks(tmp_path, other)}

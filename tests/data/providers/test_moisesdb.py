@@ -87,6 +87,11 @@ def test_any_stem_can_be_the_target(root, mine):
         list(moisesdb.tracks(root, changed(mine, model__targets=("piano",))))
 
 
+def test_a_stem_that_the_dataset_does_not_have_is_refused(mine):
+    with pytest.raises(ValueError, match="Input should be 'vocals', 'bass'"):
+        changed(mine, providers__moisesdb__stems=("vocal",))
+
+
 def test_what_is_wrong_is_one_line(root, mine, tmp_path):
     folder = write_song(root, 5)
     (folder / "bass" / "1.wav").unlink()

@@ -29,13 +29,11 @@ def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch, mod
     name, content = module.__name__.split(".")[-1], zipped(root)
     algorithm = module.ARCHIVE.algorithm
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    raw = tmp_path / "data" / "raw"
-    raw.mkdir(parents=True)
     with serving(content) as (address, handler):
         handler.plan = [50_000]
         remote = Remote(f"{address}/{module.ARCHIVE.name}", f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}")
         monkeypatch.setattr(module, "ARCHIVE", remote)
-        _, tracks = provide(raw, changed(params, data__provider=name))
+        _, tracks = provide(tmp_path / "raw", changed(params, data__provider=name))
     assert {track.name: track.split for track in tracks} == SPLITS
     assert all(list(track.stems) == ["mixture", "drums", "bass", "other", "vocals"] for track in tracks)
 

@@ -43,22 +43,23 @@ def test_a_missing_file_or_folder_is_one_line(root, params):
         list(musdb18hq.tracks(root / "train", params))
 
 
-def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch):
-    """A server on loopback with a zip of the true layout, which cuts the first connection."""
+def test_it_is_downloaded_once(root, params, tmp_path, monkeypatch):
+    """A server on loopback with a zip of the true layout, which cuts the first connection; other params fetch nothing again."""
     content = zipped(root)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
-    raw = tmp_path / "project" / "data" / "raw"
-    raw.mkdir(parents=True)
     with serving(content) as (address, handler):
         handler.plan = [100_000]
         remote = Remote(f"{address}/musdb18hq.zip", f"sha256:{hashlib.sha256(content).hexdigest()}")
         monkeypatch.setattr(musdb18hq, "ARCHIVE", remote)
-        found, tracks = provide(raw, changed(params, data__provider="musdb18hq"))
+        mine = changed(params, data__provider="musdb18hq")
+        found, tracks = provide(tmp_path / "raw", mine)
+        again, fewer = provide(tmp_path / "raw", changed(mine, seed=1, providers__musdb18hq__limit=1))
         assert len(handler.asked) == 2
-    assert found == raw and len(tracks) == 5
+    assert found == again and found.parent == tmp_path / "project" / ".scratch" / "datasets"
+    assert len(tracks) == 5 and len(fewer) == 3
     for track in tracks:
         for stem, (source,) in track.stems.items():
-            assert source.path.read_bytes() == (root / source.path.relative_to(raw)).read_bytes(), (track.name, stem)
+            assert source.path.read_bytes() == (root / source.path.relative_to(found)).read_bytes(), (track.name, stem)
     assert not list((tmp_path / "project" / ".scratch" / "download").glob("*/*"))
 
 

@@ -70,14 +70,12 @@ def test_it_is_downloaded_and_extracted(root, mine, tmp_path, monkeypatch):
     """A server on loopback with a tar.gz of the true layout, which cuts the first connection."""
     content = tarred(root, "slakh2100_flac_redux")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    raw = tmp_path / "data" / "raw"
-    raw.mkdir(parents=True)
     with serving(content) as (address, handler):
         handler.plan = [100_000]
         remote = Remote(f"{address}/slakh2100_flac_redux.tar.gz", f"md5:{hashlib.md5(content).hexdigest()}")
         monkeypatch.setattr(slakh2100, "ARCHIVE", remote)
-        found, tracks = provide(raw, changed(mine, data={"provider": "slakh2100", "root": "songs"}))
-    assert found == raw and len(tracks) == 4 and tracks[0].stems["mixture"][0].path.is_relative_to(raw)
+        found, tracks = provide(tmp_path / "raw", changed(mine, data={"provider": "slakh2100", "root": "songs"}))
+    assert found.parent.name == "datasets" and len(tracks) == 4 and tracks[0].stems["mixture"][0].path.is_relative_to(found)
 
 
 def test_no_one_sings_here(root, mine):

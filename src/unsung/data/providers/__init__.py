@@ -1,8 +1,8 @@
-"""Sources of tracks. A provider is one file here with a function `tracks`, and one line in PROVIDERS.
+"""Sources of recordings. A provider is one file here with a function `tracks`, and one line in PROVIDERS.
 
-    tracks(root, params) -> the tracks below `root`, in an order that is always the same
-    fetch(root, params)  -> optional: bring the recordings below `root` first, where the provider can
-    TAKES_A_COPY         -> optional: True where a copy that lies in data.root is used instead of fetching
+    tracks(root, params)  -> the recordings below `root`, in an order that is always the same
+    ARCHIVE               -> optional: the Remote that they are brought from, unless data.root is a copy
+    compose(root, params) -> optional: make the recordings below `root` first
 
 Its own knobs are `providers.<name>` in params.yaml; its page in docs/data.md says size, licence and what is wrong with it.
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, cast
 
+from unsung.data.fetch import bring
 from unsung.data.providers import demo, folder, mir1k, moisesdb, musdb18, musdb18_7s, musdb18hq, slakh2100
 from unsung.data.tracks import Recording
 from unsung.errors import UserError
@@ -39,25 +40,29 @@ PROVIDERS = {
 
 
 def provide(raw: Path, params: Params) -> tuple[Path, list[Recording]]:
-    """Bring the chosen dataset here if it can be brought, and list it: its root and its tracks.
+    """Compose or bring the chosen dataset if need be, and list it: its root and its recordings.
 
     Raises:
         UserError: the root is not a folder, or what lies there is not as the provider needs it.
     """
     module = PROVIDERS[params.data.provider]
+    if hasattr(module, "compose"):
+        module.compose(raw, params)
     root = root_of(raw, params)
-    if root == raw:
-        module.fetch(root, params)  # type: ignore[attr-defined]
     if not root.is_dir():
         raise UserError(f"data.root is {root}, which is not a folder; set it to the folder of your tracks")
     return root, list(cast(Provider, module).tracks(root, params))
 
 
 def root_of(raw: Path, params: Params) -> Path:
-    """Where the chosen provider's recordings lie: in `raw` if it fetches them, else in the user's own folder.
+    """Where the chosen provider's recordings lie: in `raw` if it composes them, else where they are brought or in data.root.
 
-    What can be fetched is fetched, unless there may be a copy and data.root is no longer the project's empty folder.
+    What can be downloaded is, unless data.root is no longer the project's empty folder: then there is a copy. What was downloaded
+    and is gone is downloaded again.
     """
     module = PROVIDERS[params.data.provider]
-    fetches = hasattr(module, "fetch") and not (getattr(module, "TAKES_A_COPY", False) and params.data.root != EMPTY)
-    return raw if fetches else data_root(params)
+    if hasattr(module, "compose"):
+        return raw
+    if hasattr(module, "ARCHIVE") and params.data.root == EMPTY:
+        return bring(module.ARCHIVE, params.compute)
+    return data_root(params)

@@ -23,7 +23,7 @@ NOUNS = ("River", "Window", "Season", "Signal", "Garden", "Letter", "Mountain", 
 STEMS = ("drums", "bass", "other", "vocals")
 
 
-def fetch(root: Path, params: Params) -> None:
+def compose(root: Path, params: Params) -> None:
     """Compose the songs below `root`/train and `root`/test; as in MUSDB18-HQ the validation songs lie in train."""
     demo = params.providers.demo
     jobs = [(split, i) for split in SPLITS for i in range(getattr(demo, split))]

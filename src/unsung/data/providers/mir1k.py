@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsung.audio import EXTENSIONS
-from unsung.data.fetch import Remote, bring
+from unsung.data.fetch import Remote
 from unsung.data.layout import limited
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
@@ -23,17 +23,11 @@ ARCHIVE = Remote(
     checksum="md5:1810d01457ccbb84a0b41c4da53eee74",
     size=797_386_646,  # bytes
     called="MIR-1K.rar",
+    grows_to=3 * 10**9,
 )
-EXTRACTED = 3 * 10**9  # bytes it may grow to at most
-TAKES_A_COPY = True
 TRAIN_SINGERS = {"abjones", "amy"}
 VALID_SONGS = {"abjones_5", "amy_9"}
 NOT_CLIPS = {"UndividedWavfile", "LyricsWav"}
-
-
-def fetch(root: Path, params: Params) -> None:
-    """Download and extract to `root`."""
-    bring(ARCHIVE, root, params.compute, EXTRACTED)
 
 
 def tracks(root: Path, params: Params) -> Iterator[Recording]:

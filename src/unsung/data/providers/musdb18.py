@@ -8,7 +8,7 @@ folders train/ and test/. URL, size and MD5 as Zenodo's record gives them; it pu
 from collections.abc import Iterator
 from pathlib import Path
 
-from unsung.data.fetch import Remote, bring
+from unsung.data.fetch import Remote
 from unsung.data.layout import limited
 from unsung.data.musdb import stem_files
 from unsung.data.tracks import Recording
@@ -18,14 +18,8 @@ ARCHIVE = Remote(
     url="https://zenodo.org/records/1117372/files/musdb18.zip",
     checksum="md5:af06762477334799bfc5abf237648207",
     size=4_684_228_845,  # bytes
+    grows_to=10 * 10**9,
 )
-EXTRACTED = 10 * 10**9  # bytes it may grow to at most
-TAKES_A_COPY = True
-
-
-def fetch(root: Path, params: Params) -> None:
-    """Download and extract to `root`."""
-    bring(ARCHIVE, root, params.compute, EXTRACTED)
 
 
 def tracks(root: Path, params: Params) -> Iterator[Recording]:

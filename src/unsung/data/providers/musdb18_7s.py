@@ -9,7 +9,7 @@ github.com/CyberBASSLord-666/LightForge (qa/release-1.6.0/musdb-fixture-provenan
 from collections.abc import Iterator
 from pathlib import Path
 
-from unsung.data.fetch import Remote, bring
+from unsung.data.fetch import Remote
 from unsung.data.layout import limited
 from unsung.data.musdb import stem_files
 from unsung.data.tracks import Recording
@@ -19,14 +19,8 @@ ARCHIVE = Remote(
     url="https://github.com/sigsep/sigsep-mus-db/releases/download/v0.4.0/MUSDB18-7-STEMS.zip",
     checksum="sha256:365f66acffc57282e474a4c24b32afec3678258c50b8d45646ac849b0a287df3",
     size=147_209_385,  # bytes
+    grows_to=10**9,
 )
-EXTRACTED = 10**9  # bytes it may grow to at most
-TAKES_A_COPY = True
-
-
-def fetch(root: Path, params: Params) -> None:
-    """Download and extract to `root`."""
-    bring(ARCHIVE, root, params.compute, EXTRACTED)
 
 
 def tracks(root: Path, params: Params) -> Iterator[Recording]:

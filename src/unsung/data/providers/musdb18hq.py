@@ -8,7 +8,7 @@ folders train/ and test/. URL and SHA-256 as in torchaudio (torchaudio/datasets/
 from collections.abc import Iterator
 from pathlib import Path
 
-from unsung.data.fetch import Remote, bring
+from unsung.data.fetch import Remote
 from unsung.data.layout import limited
 from unsung.data.musdb import STREAMS, songs
 from unsung.data.tracks import Recording
@@ -19,14 +19,8 @@ ARCHIVE = Remote(
     url="https://zenodo.org/record/3338373/files/musdb18hq.zip",
     checksum="sha256:baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
     size=22_656_664_047,  # bytes
+    grows_to=60 * 10**9,
 )
-EXTRACTED = 60 * 10**9  # bytes it may grow to at most
-TAKES_A_COPY = True
-
-
-def fetch(root: Path, params: Params) -> None:
-    """Download and extract to `root`."""
-    bring(ARCHIVE, root, params.compute, EXTRACTED)
 
 
 def tracks(root: Path, params: Params) -> Iterator[Recording]:

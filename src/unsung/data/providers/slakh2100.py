@@ -1,7 +1,7 @@
 """slakh2100: Slakh2100 redux, 1710 MIDI files played by sampled instruments, 44.1 kHz mono FLAC. No singer is among them.
 
 Manilow, Wichern, Seetharaman and Le Roux 2019, doi:10.1109/WASPAA.2019.8937170; data: doi:10.5281/zenodo.4599666. CC BY 4.0.
-104 GB as tar.gz, about 115 hours. For `model.targets: [bass]` and the like, and for training before real songs. Downloaded, or read
+104 GB as tar.gz, about 118 hours. For `model.targets: [bass]` and the like, and for training before real songs. Downloaded, or read
 from a copy that was extracted to data.root. URL and MD5 as in mirdata (mirdata/datasets/slakh.py), size as Zenodo gives it.
 
 The redux split: 1289 train, 270 validation and 151 test; folder `omitted` holds 390 songs that are in another split as well
@@ -14,7 +14,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from unsung.data.fetch import Remote, bring
+from unsung.data.fetch import Remote
 from unsung.data.layout import grouped, limited, place
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
@@ -24,16 +24,10 @@ ARCHIVE = Remote(
     url="https://zenodo.org/record/4599666/files/slakh2100_flac_redux.tar.gz",
     checksum="md5:f4b71b6c45ac9b506f59788456b3f0c4",
     size=104_322_767_708,  # bytes
+    grows_to=150 * 10**9,
 )
-EXTRACTED = 150 * 10**9  # bytes it may grow to at most
-TAKES_A_COPY = True
 FOLDERS: dict[str, Split] = {"train": "train", "validation": "valid", "test": "test"}
 BROKEN = {("Track01500", "S12"), ("Track01500", "S13")}  # a constant tone (github.com/ethman/slakh-utils, issue 21)
-
-
-def fetch(root: Path, params: Params) -> None:
-    """Download and extract to `root`."""
-    bring(ARCHIVE, root, params.compute, EXTRACTED)
 
 
 def tracks(root: Path, params: Params) -> Iterator[Recording]:
