@@ -38,6 +38,9 @@ SlakhStem = Literal[
     "percussive",
     "sound_effects",
 ]
+Exponent = Annotated[float, Field(gt=0, le=1)]
+Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+MaskKind = Literal["complex", "magnitude"]
 S = TypeVar("S", bound="Section")
 
 
@@ -119,8 +122,8 @@ class Shards(Section):
 
 class Model(Section):
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
-    network: Literal["band_split"]
-    process: Literal["bridge"]
+    network: Literal["band_split", "unet", "tfswa_unet", "crnn"]
+    process: Literal["bridge", "predictive"]
 
     @model_validator(mode="after")
     def _targets_are_stems(self) -> "Model":
@@ -133,11 +136,50 @@ class BandSplit(Section):
     dim: PositiveInt
     blocks: PositiveInt
     bands: Annotated[int, Field(ge=2)]
-    exponent: Annotated[float, Field(gt=0, le=1)]
+    exponent: Exponent
+    mask: MaskKind
+
+
+class UNet(Section):
+    widths: Sizes
+    blocks: PositiveInt
+    exponent: Exponent
+    mask: MaskKind
+    checkpoint: bool
+
+
+class TfswaUNet(Section):
+    dims: Sizes
+    depths: Sizes
+    heads: Sizes
+    window: Annotated[int, Field(ge=2)]
+    patch: PositiveInt
+    exponent: Exponent
+    mask: MaskKind
+    checkpoint: bool
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> "TfswaUNet":
+        if not len(self.dims) == len(self.depths) == len(self.heads):
+            raise ValueError("dims, depths and heads must have a value for each level")
+        if any(dim % heads for dim, heads in zip(self.dims, self.heads, strict=True)):
+            raise ValueError("each of dims must be a multiple of its heads")
+        return self
+
+
+class Crnn(Section):
+    widths: Sizes
+    hidden: PositiveInt
+    layers: PositiveInt
+    exponent: Exponent
+    mask: MaskKind
 
 
 class Networks(Section):
     band_split: BandSplit
+    unet: UNet
+    tfswa_unet: TfswaUNet
+    crnn: Crnn
 
 
 class BridgeForward(Section):
@@ -150,8 +192,18 @@ class Bridge(Section):
     steps: PositiveInt
 
 
+class PredictiveForward(Section):
+    pass
+
+
+class Predictive(Section):
+    forward: PredictiveForward
+    steps: Literal[1]
+
+
 class Processes(Section):
     bridge: Bridge
+    predictive: Predictive
 
 
 Range = tuple[float, float]

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from unsung.models.networks.band_split import BandSplit, band_widths, embed
-from unsung.models.networks.shape import Shape
+from unsung.models.networks.band_split import BandSplit, band_widths
+from unsung.models.networks.shape import Shape, embed
 
 
 def make(targets=1, channels=1, state=True):
     torch.manual_seed(0)
-    return BandSplit(Shape(targets, channels, 129, 8000, state), dim=8, blocks=1, bands=6, exponent=0.5)
+    return BandSplit(Shape(targets, channels, 129, 8000, state), dim=8, blocks=1, bands=6, exponent=0.5, mask="complex")
 
 
 @pytest.mark.parametrize("targets", [1, 2, 4])
@@ -52,6 +52,6 @@ def test_bands_cover_the_spectrum_and_grow(freqs, bands, rate):
 
 
 def test_times_are_told_apart():
-    found = embed(torch.linspace(0, 1, 50))
+    found = embed(torch.linspace(0, 1, 50), 64)
     distances = torch.cdist(found, found) + 10 * torch.eye(50)
     assert distances.min() > 0.1

@@ -6,6 +6,8 @@ import torch
 from tests.conftest import changed
 from unsung.errors import UserError
 from unsung.files import sha256
+from unsung.models.networks import NETWORKS
+from unsung.models.processes import PROCESSES
 from unsung.models.separator import Config, Separator, generators
 
 
@@ -15,8 +17,10 @@ def rngs(*numbers):
 
 @pytest.mark.parametrize("targets", [("vocals",), ("vocals", "drums")])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_it_gives_a_counterfactual_for_each_target(params, targets, channels):
-    separator = Separator(Config.of(changed(params, model__targets=targets, audio__channels=channels), covers_song=False))
+@pytest.mark.parametrize("process", list(PROCESSES))
+def test_it_gives_a_counterfactual_for_each_target(params, targets, channels, process):
+    mine = changed(params, model__targets=targets, audio__channels=channels, model__process=process)
+    separator = Separator(Config.of(mine, covers_song=False))
     mixture = torch.randn(2, channels, 3000)
     assert separator.counterfactual(mixture, 2, rngs(0, 1)).shape == (2, len(targets), channels, 3000)
 
@@ -49,7 +53,10 @@ def test_silence_is_separated_into_silence(separator):
     assert not found.any()
 
 
-def test_the_loss_falls_when_it_is_followed(separator, params):
+@pytest.mark.parametrize("process", list(PROCESSES))
+def test_the_loss_falls_when_it_is_followed(params, process):
+    torch.manual_seed(0)
+    separator = Separator(Config.of(changed(params, model__process=process), covers_song=False))
     stems = torch.randn(2, 2, 1, 129, 40, dtype=torch.complex64)
     stems[:, 0, :, 60:] = 0
     optimizer = torch.optim.Adam(separator.parameters(), 1e-2)
@@ -61,6 +68,16 @@ def test_the_loss_falls_when_it_is_followed(separator, params):
         optimizer.step()
         values.append(float(loss))
     assert values[-1] < 0.8 * values[0]
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+@pytest.mark.parametrize("process", list(PROCESSES))
+def test_every_crossing_is_built_from_the_params_and_saved(params, network, process, tmp_path):
+    small = {"networks__unet__widths": (8, 16), "networks__tfswa_unet__dims": (8, 16, 16, 32), "networks__crnn__hidden": 8}
+    crossing = changed(params, model__network=network, model__process=process, **small)
+    Separator(Config.of(crossing, covers_song=False)).save(tmp_path)
+    found = Separator.load(tmp_path).counterfactual(torch.randn(1, 1, 3000), 1, rngs(0))
+    assert found.shape == (1, 1, 1, 3000) and found.isfinite().all()
 
 
 def test_a_model_is_read_as_it_was_saved_and_is_the_same_bytes_again(separator, tmp_path):

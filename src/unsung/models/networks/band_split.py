@@ -8,10 +8,10 @@ import itertools
 import math
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import Masks, Mixture, Shape, State, Time
-from unsung.spectrum import compress
+from unsung.models.networks.shape import MaskKind, Masks, Mixture, Shape, State, Time, embed, masks, seen
 
 EMBEDDING = 64  # numbers that describe a time
 
@@ -19,40 +19,38 @@ EMBEDDING = 64  # numbers that describe a time
 class BandSplit(nn.Module):
     """The network; its knobs are `networks.band_split` in params.yaml."""
 
-    def __init__(self, shape: Shape, dim: int, blocks: int, bands: int, exponent: float) -> None:
+    def __init__(self, shape: Shape, dim: int, blocks: int, bands: int, exponent: float, mask: MaskKind) -> None:
         super().__init__()
-        self.shape, self.exponent = shape, exponent
+        self.shape, self.exponent, self.mask = shape, exponent, mask
         self.widths = band_widths(shape.freqs, bands, shape.sample_rate)
         self.into_bands = nn.ModuleList(nn.Linear(width * shape.parts, dim) for width in self.widths)
         self.time = nn.Sequential(nn.Linear(EMBEDDING, dim), nn.SiLU())
         self.blocks = nn.ModuleList(Block(dim, axis) for _ in range(blocks) for axis in ("frames", "bands"))
-        out = 2 * shape.channels * shape.targets
+        outs = shape.outs(mask)
         self.into_masks = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.Tanh(), nn.Linear(2 * dim, 2 * out * width), nn.GLU())
+            nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.Tanh(), nn.Linear(2 * dim, 2 * outs * width), nn.GLU())
             for width in self.widths
         )
 
     def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
-        """Complex masks for every target; `state` and `time` are None for a process without them."""
+        """Masks for every target; `state` and `time` are None for a process without them."""
         tokens = self._tokens(state, mixture)
-        condition = None if time is None else self.time(embed(time))
+        condition = None if time is None else self.time(embed(time, EMBEDDING))
         for block in self.blocks:
             tokens = block(tokens, condition)
         return self._masks(tokens)
 
     def _tokens(self, state: State | None, mixture: Mixture) -> Tensor:
         """(batch, frame, band, dim)"""
-        seen = mixture if state is None else torch.cat([mixture, state.flatten(1, 2)], dim=1)
-        parts = torch.view_as_real(compress(seen, self.exponent)).permute(0, 3, 2, 1, 4).flatten(3)
+        parts = rearrange(seen(state, mixture, self.exponent), "b part f t -> b t f part")
         bands = [levelled(part.flatten(2)) for part in parts.split(self.widths, dim=2)]
         return torch.stack([layer(band) for layer, band in zip(self.into_bands, bands, strict=True)], dim=2)
 
     def _masks(self, tokens: Tensor) -> Masks:
-        batch, frames = tokens.shape[:2]
-        found = [layer(tokens[:, :, band]).float() for band, layer in enumerate(self.into_masks)]
-        outer = (self.shape.targets, self.shape.channels, 2)
-        parts = torch.cat([part.view(batch, frames, *outer, width) for part, width in zip(found, self.widths, strict=True)], -1)
-        return torch.view_as_complex(parts.permute(0, 2, 3, 5, 1, 4).contiguous())
+        found = [layer(tokens[:, :, band]) for band, layer in enumerate(self.into_masks)]
+        outs = self.shape.outs(self.mask)
+        bands = [rearrange(part, "b t (out f) -> b out f t", out=outs) for part in found]
+        return masks(torch.cat(bands, dim=2), self.shape, self.mask)
 
 
 class Block(nn.Module):
@@ -99,10 +97,3 @@ def band_widths(freqs: int, bands: int, sample_rate: int) -> list[int]:
         edges.append(min(max(nearest, edges[-1] + 1), freqs - (bands - band)))
     edges[-1] = freqs
     return [high - low for low, high in itertools.pairwise(edges)]
-
-
-def embed(time: Time) -> Tensor:
-    """Sines and cosines of a time from 0 to 1 at rising rates, (batch, EMBEDDING)."""
-    rates = torch.exp(torch.linspace(0, math.log(200), EMBEDDING // 2, device=time.device))
-    angles = time[:, None] * rates * 2 * math.pi
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -9,7 +9,8 @@ depend on its neighbours.
 """
 
 from unsung.models.processes.bridge import Bridge
+from unsung.models.processes.predictive import Predictive
 
-PROCESSES = {"bridge": Bridge}
+PROCESSES = {"bridge": Bridge, "predictive": Predictive}
 
 __all__ = ["PROCESSES"]

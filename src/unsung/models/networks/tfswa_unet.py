@@ -1,0 +1,138 @@
+"""tfswa_unet: a U-Net whose blocks attend along time and along frequency, each within windows that shift from block to block.
+
+After TFSWA-UNet (EURASIP Journal on Audio, Speech, and Music Processing 2025:39) and Swin (Liu et al. 2021, arXiv 2103.14030).
+The spectrum is cut into patches, each a token. A block lets every token see those of its window in the same row (time), then those
+of its window in the same column (frequency); every second block's windows are shifted by half. No token sees more than its window
+at once, so memory grows with the length and not with its square. Between levels two by two tokens become one.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from unsung.models.networks.shape import MaskKind, Masks, Mixture, Shape, State, Time, embed, masks, padded, seen
+
+EMBEDDING = 64  # numbers that describe a time
+
+
+class TfswaUNet(nn.Module):
+    """The network; its knobs are `networks.tfswa_unet` in params.yaml."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        dims: Sequence[int],
+        depths: Sequence[int],
+        heads: Sequence[int],
+        window: int,
+        patch: int,
+        exponent: float,
+        mask: MaskKind,
+        checkpoint: bool,
+    ) -> None:
+        super().__init__()
+        self.shape, self.exponent, self.mask, self.checkpoint, self.size = (
+            shape,
+            exponent,
+            mask,
+            checkpoint,
+            patch * 2 ** (len(dims) - 1),
+        )
+        self.into = nn.Conv2d(shape.parts, dims[0], patch, stride=patch)
+        rows = -(-shape.freqs // self.size) * self.size // patch
+        self.rows = nn.Parameter(torch.zeros(dims[0], rows, 1))  # windows know distances only, and a voice has its frequencies
+        self.time = nn.Sequential(nn.Linear(EMBEDDING, dims[0]), nn.SiLU())
+        levels = list(zip(dims, depths, heads, strict=True))
+        self.down = nn.ModuleList(Level(dim, depth, head, window, dims[0]) for dim, depth, head in levels)
+        self.merge = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(dims))
+        self.up = nn.ModuleList(Level(dim, depth, head, window, dims[0]) for dim, depth, head in levels[:-1])
+        self.split = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in itertools.pairwise(dims))
+        self.join = nn.ModuleList(nn.Conv2d(2 * dim, dim, 1) for dim in dims[:-1])
+        self.out = nn.ConvTranspose2d(dims[0], shape.outs(mask), patch, stride=patch)
+
+    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
+        """Masks for every target; `state` and `time` are None for a process without them."""
+        freqs, frames = mixture.shape[-2:]
+        known = torch.zeros(len(mixture), device=mixture.device) if time is None else time
+        condition = self.time(embed(known, EMBEDDING))
+        x, skips = self.into(padded(seen(state, mixture, self.exponent), self.size, self.size)) + self.rows, []
+        for number, level in enumerate(self.down):
+            x = self._run(level, x, condition)
+            if number < len(self.merge):
+                skips.append(x)
+                x = self.merge[number](x)
+        for number in reversed(range(len(self.up))):
+            x = self.join[number](torch.cat([self.split[number](x), skips[number]], dim=1))
+            x = self._run(self.up[number], x, condition)
+        return masks(self.out(x)[..., :freqs, :frames], self.shape, self.mask)
+
+    def _run(self, level: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
+        if self.checkpoint and self.training:  # activations are made again in the backward pass instead of being kept
+            found: Tensor = checkpoint(level, x, condition, use_reentrant=False)
+            return found
+        return level(x, condition)  # type: ignore[no-any-return]
+
+
+class Level(nn.Module):
+    """Blocks of one size, every second with shifted windows."""
+
+    def __init__(self, dim: int, depth: int, heads: int, window: int, condition: int) -> None:
+        super().__init__()
+        self.time = nn.Linear(condition, dim)
+        self.blocks = nn.ModuleList(Block(dim, heads, window, shift=window // 2 * (block % 2)) for block in range(depth))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(batch, dim, freq, frame), the same again"""
+        tokens = rearrange(x, "b c f t -> b f t c") + self.time(condition)[:, None, None]
+        for block in self.blocks:
+            tokens = block(tokens)
+        return rearrange(tokens, "b f t c -> b c f t")
+
+
+class Block(nn.Module):
+    """Attention along time, attention along frequency, and a perceptron, each beside a path around it."""
+
+    def __init__(self, dim: int, heads: int, window: int, shift: int) -> None:
+        super().__init__()
+        self.along_time, self.along_freq = (WindowAttention(dim, heads, window, shift) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
+        self.perceptron = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(batch, freq, frame, dim), the same again"""
+        tokens = tokens + self.along_time(self.norms[0](tokens))
+        tokens = tokens + self.along_freq(self.norms[1](tokens).transpose(1, 2)).transpose(1, 2)
+        found: Tensor = tokens + self.perceptron(self.norms[2](tokens))
+        return found
+
+
+class WindowAttention(nn.Module):
+    """Self-attention within windows of a sequence, with a learned bias for each distance; the first may begin `shift` early."""
+
+    distance: Tensor
+
+    def __init__(self, dim: int, heads: int, window: int, shift: int) -> None:
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        self.into, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.bias = nn.Parameter(torch.zeros(heads, 2 * window - 1))
+        places = torch.arange(window)
+        self.register_buffer("distance", places[:, None] - places[None] + window - 1, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, row, place, dim), the same again: rows do not see each other"""
+        batch, rows, length, _ = x.shape
+        filled = nn.functional.pad(x, (0, 0, self.shift, -(length + self.shift) % self.window))
+        places = torch.arange(filled.shape[2], device=x.device) - self.shift
+        there = (places >= 0) & (places < length)
+        parts = rearrange(self.into(filled), "b r (n w) (three h c) -> three (b r) n h w c", three=3, h=self.heads, w=self.window)
+        seen_by_all = self.bias[:, self.distance][None].expand(there.numel() // self.window, -1, -1, -1)
+        bias = seen_by_all.masked_fill(~there.view(-1, 1, 1, self.window), -torch.inf)  # window head place place
+        query, key, value = parts.unbind(0)
+        found = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias[None])
+        joined = rearrange(found, "(b r) n h w c -> b r (n w) (h c)", b=batch, r=rows)
+        return self.out(joined[:, :, self.shift : self.shift + length])  # type: ignore[no-any-return]

@@ -1,0 +1,121 @@
+"""unet: a convolutional U-Net over the spectrum as an image, with self-attention at the bottom, modulated by the time.
+
+The U-Net of denoising diffusion (Ho, Jain and Abbeel 2020, arXiv 2006.11239): residual blocks with group normalisation, a
+sinusoidal embedding of the time, one level for each width, halving frequencies and frames between them. Any size of input: it is
+filled up with zeros and cut again.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from unsung.models.networks.shape import MaskKind, Masks, Mixture, Shape, State, Time, embed, masks, padded, seen
+
+EMBEDDING, HIDDEN = 128, 512  # numbers that describe a time, and what they are made into
+
+
+class UNet(nn.Module):
+    """The network; its knobs are `networks.unet` in params.yaml."""
+
+    def __init__(self, shape: Shape, widths: Sequence[int], blocks: int, exponent: float, mask: MaskKind, checkpoint: bool) -> None:
+        super().__init__()
+        self.shape, self.exponent, self.mask, self.checkpoint = shape, exponent, mask, checkpoint
+        self.time = nn.Sequential(nn.Linear(EMBEDDING, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU())
+        self.first = nn.Conv2d(shape.parts, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(Level(before, width, blocks) for before, width in zip([widths[0], *widths], widths, strict=False))
+        self.halve = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for width in widths[:-1])
+        self.bottom = nn.ModuleList([Residual(widths[-1], widths[-1]), Attention(widths[-1]), Residual(widths[-1], widths[-1])])
+        self.up = nn.ModuleList(Level(2 * width, width, blocks) for width in reversed(widths))
+        self.widen = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in itertools.pairwise(widths))
+        self.last = nn.Sequential(normalised(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], shape.outs(mask), 3, padding=1))
+
+    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
+        """Masks for every target; `state` and `time` are None for a process without them."""
+        freqs, frames = mixture.shape[-2:]
+        size = 2 ** len(self.halve)
+        condition = self._condition(time, mixture)
+        x = self.first(padded(seen(state, mixture, self.exponent), size, size))
+        skips = []
+        for number, level in enumerate(self.down):
+            x = self._run(level, x, condition)
+            skips.append(x)
+            if number < len(self.halve):
+                x = self.halve[number](x)
+        first, attention, second = self.bottom
+        x = second(attention(first(x, condition)), condition)
+        for number, level in enumerate(self.up):
+            x = self._run(level, torch.cat([x, skips[-1 - number]], dim=1), condition)
+            if number < len(self.widen):
+                x = self.widen[-1 - number](nn.functional.interpolate(x, scale_factor=2.0))
+        return masks(self.last(x)[..., :freqs, :frames], self.shape, self.mask)
+
+    def _condition(self, time: Time | None, mixture: Mixture) -> Tensor:
+        """(batch, HIDDEN); without a time that of 0, so that all weights are used."""
+        known = torch.zeros(len(mixture), device=mixture.device) if time is None else time
+        found: Tensor = self.time(embed(known, EMBEDDING))
+        return found
+
+    def _run(self, level: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
+        if self.checkpoint and self.training:  # activations are made again in the backward pass instead of being kept
+            found: Tensor = checkpoint(level, x, condition, use_reentrant=False)
+            return found
+        return level(x, condition)  # type: ignore[no-any-return]
+
+
+class Level(nn.Module):
+    """Residual blocks of one width."""
+
+    def __init__(self, before: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Residual(before if block == 0 else width, width) for block in range(blocks))
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(batch, before, freq, frame) -> (batch, width, freq, frame)"""
+        for block in self.blocks:
+            x = block(x, condition)
+        return x
+
+
+class Residual(nn.Module):
+    """Two convolutions, scaled and shifted by the time in between, beside a path around them."""
+
+    def __init__(self, before: int, width: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(normalised(before), nn.SiLU(), nn.Conv2d(before, width, 3, padding=1))
+        self.modulation = nn.Linear(HIDDEN, 2 * width)
+        self.norm = normalised(width)
+        self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
+        self.around = nn.Identity() if before == width else nn.Conv2d(before, width, 1)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(batch, before, freq, frame) -> (batch, width, freq, frame)"""
+        scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
+        found: Tensor = self.around(x) + self.second(self.norm(self.first(x)) * (1 + scale) + shift)
+        return found
+
+
+class Attention(nn.Module):
+    """Self-attention over all places of the image, beside a path around it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.heads = max(1, math.gcd(width, 4))
+        self.norm = normalised(width)
+        self.into = nn.Conv2d(width, 3 * width, 1)
+        self.out = nn.Conv2d(width, width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, width, freq, frame), the same again"""
+        parts = self.into(self.norm(x)).unflatten(1, (3, self.heads, -1)).flatten(4).transpose(-1, -2)  # batch 3 head width place
+        query, key, value = parts.unbind(1)
+        found = nn.functional.scaled_dot_product_attention(query, key, value)
+        return x + self.out(found.transpose(-1, -2).flatten(1, 2).unflatten(-1, x.shape[-2:]))  # type: ignore[no-any-return]
+
+
+def normalised(width: int) -> nn.GroupNorm:
+    """Group normalisation with as many groups, up to 32, as divide the width."""
+    return nn.GroupNorm(max(groups for groups in range(1, 33) if width % groups == 0), width)
