@@ -16,11 +16,11 @@ CODE = ["audio.py", "data/tracks.py", "models", "separation.py", "spectrum.py"]
 
 def main() -> None:
     params = load_params()
-    model, steps = MODELS / "best", params.process.steps
+    model, sampling = MODELS / "best", params.process.model_dump(exclude={"forward"})
     tracks = read_index(STEMS / "test")
     files = [model / CONFIG, model / WEIGHTS, STEMS / "test" / INDEX, *(SRC / name for name in CODE)]
-    with scratch("separate", fingerprint([params.seed, params.separate.model_dump(), steps], files)) as folder:
-        work = partial(separate_track, model=model, folder=folder, separate=params.separate, steps=steps, seed=params.seed)
+    with scratch("separate", fingerprint([params.seed, params.separate.model_dump(), sampling], files)) as folder:
+        work = partial(separate_track, model=model, folder=folder, separate=params.separate, sampling=sampling, seed=params.seed)
         parallel.over(work, tracks, params.compute, desc="separate")
         SEPARATED.parent.mkdir(exist_ok=True)
         move(folder, SEPARATED)

@@ -32,7 +32,7 @@ def changed(params: Params, **values: object) -> Params:
 
 def workers(count: int, scheduler: str = "") -> Compute:
     """How the work is done: in so many processes, or on a cluster."""
-    return Compute(scheduler=scheduler, workers=count, loader_workers=0, tensorboard=False)
+    return Compute(scheduler=scheduler, workers=count, loader_workers=0, tensorboard=False, wandb=False)
 
 
 @pytest.fixture(scope="session")

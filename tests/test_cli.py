@@ -75,4 +75,4 @@ def test_a_preset_is_written_and_taken_back(tmp_path):
     assert unsung("preset", "demo", cwd=tmp_path).stdout == "params.yaml is as the preset demo wants it\n"
     assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
     wrong = unsung("preset", "nono", cwd=tmp_path)
-    assert wrong.returncode == 1 and wrong.stderr.startswith("unsung: there is no preset nono, only demo,")
+    assert wrong.returncode == 1 and wrong.stderr.startswith("unsung: there is no preset nono, only crnn, demo,")

@@ -29,7 +29,7 @@ def test_the_ideal_ratio_mask_shares_out_the_song_and_is_far_above_the_mixture(t
 
 
 def test_every_system_is_scored(track, params, tmp_path, separator):
-    plan = separation.Plan.of(params.separate, 8000, 1, 0)
+    plan = separation.Plan.of(params.separate, 8000, {}, 0)
     own = audio.Facts(8000, 1, 0)
     separation.write_parts(separator, lambda: mixture(track), own, tmp_path / track.name, plan)
     table = score_track(track, tmp_path, params)

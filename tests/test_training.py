@@ -1,5 +1,6 @@
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -193,3 +194,144 @@ def test_the_learning_rate_rises_and_falls():
     assert max(factors) == factors[10] == 1
     assert factors[55] == pytest.approx(0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi / 2)))
     assert factors[100] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "constant"])
+def test_other_schedules_resume_to_the_same_weights(params, shards_folder, stems_folder, tmp_path, schedule, monkeypatch):
+    mine = changed(params, train__schedule=schedule, train__steps=16, train__valid_every=4)
+    straight = run(mine, shards_folder, stems_folder, tmp_path / "a", tmp_path / "a_scratch")
+    assert straight != run(params, shards_folder, stems_folder, tmp_path / "c", tmp_path / "c_scratch")
+    epochs = []
+
+    def stop(self, trainer, module):
+        epochs.append(trainer.current_epoch)
+        if len(epochs) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(training.Keeper, "on_train_epoch_start", stop, raising=False)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            run(mine, shards_folder, stems_folder, tmp_path / "b", tmp_path / "b_scratch")
+    assert run(mine, shards_folder, stems_folder, tmp_path / "b", tmp_path / "b_scratch") == straight
+
+
+def rates(params, valid_sdrs):
+    """The learning rate after each step of two epochs of four, as Lightning would step the schedulers."""
+    from unsung.models.separator import Config
+
+    module = training.Training(Config.of(params, covers_song=False), params, [])
+    optimizers, schedulers = module.configure_optimizers()
+    found = []
+    for sdr in valid_sdrs:
+        for _ in range(4):
+            found.append(optimizers[0].param_groups[0]["lr"])
+            optimizers[0].step()
+            schedulers[0]["scheduler"].step()
+        schedulers[1]["scheduler"].step(sdr)
+    return found
+
+
+def test_the_plateau_schedule_rises_and_halves_when_the_sdr_rests(params):
+    mine = changed(params, train__schedule="plateau", train__warmup_steps=3, train__learning_rate=1.0)
+    found = rates(mine, [1.0, 2.0, 2.0, 2.0, 2.0, 2.0])
+    assert found[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert found[4:20] == pytest.approx([1.0] * 16) and found[20:] == pytest.approx([0.5] * 4)
+
+
+def test_the_constant_schedule_stays(params):
+    assert [training.learning_rate_factor(step, 2, math.inf) for step in (0, 1, 2, 10**6)] == pytest.approx([1 / 3, 2 / 3, 1, 1])
+
+
+def test_training_can_begin_with_another_models_weights(straight, params, shards_folder, stems_folder, tmp_path):
+    from unsung.models.separator import Config
+
+    config = Config.of(params, covers_song=False)
+    tuned = changed(params, train__resume_from=str(straight[0] / "best"), train__learning_rate=1e-9)
+    assert torch.equal(weights(training.begin(config, tuned)), weights(Separator.load(straight[0] / "best")))
+    run(tuned, shards_folder, stems_folder, tmp_path / "out", tmp_path / "scratch")
+    before, after = (Separator.load(folder / "best") for folder in (straight[0], tmp_path / "out"))
+    torch.testing.assert_close(weights(after), weights(before), atol=1e-6, rtol=0)
+
+
+def test_weights_that_do_not_fit_are_refused(straight, params, tmp_path):
+    from unsung.models.separator import Config
+
+    def begin(**values):
+        mine = changed(params, **{"train__resume_from": str(straight[0] / "best"), **values})
+        return training.begin(Config.of(mine, covers_song=False), mine)
+
+    with pytest.raises(UserError, match=r"has channels 1, the params say 2; its weights do not fit"):
+        begin(audio__channels=2)
+    with pytest.raises(UserError, match=r"has network_settings .*'dim': 8"):
+        begin(networks__band_split__dim=12)
+    with pytest.raises(UserError, match="is not a model folder"):
+        begin(train__resume_from=str(tmp_path))
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from unsung import training
+from unsung.data.shards import Settings, Shards
+from unsung.data.tracks import read_index
+from unsung.files import scratch
+from unsung.params import Params
+params = Params.model_validate_json(Path(sys.argv[1]).read_text())
+with scratch("train", "together") as folder:
+    shards = Shards(Path(sys.argv[2]), "train", Settings.of(params))
+    training.train(params, shards, read_index(Path(sys.argv[3]) / "valid"), Path(sys.argv[4]), folder)
+"""
+
+
+def in_its_own_process(params, shards_folder, stems_folder, folder):
+    """Train to folder/out as the stage does."""
+    (folder / "params.json").write_text(params.model_dump_json())
+    (folder / "script.py").write_text(SCRIPT)
+    given = [folder / "params.json", shards_folder, stems_folder, folder / "out"]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    environment = {**os.environ, "PYTHONPATH": path, "DVC_ROOT": str(folder), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(folder / "script.py"), *map(str, given)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_two_processes_learn_what_one_with_twice_the_batch_learns(params, shards_folder, stems_folder, tmp_path):
+    """By gloo on the CPU, started as `python -m stages.train` starts itself again; floats differ in their last digits."""
+    alone = changed(params, train__batch_size=4)
+    run(alone, shards_folder, stems_folder, tmp_path / "alone", tmp_path / "scratch")
+    together = changed(params, train__batch_size=2, train__devices=2)
+    in_its_own_process(together, shards_folder, stems_folder, tmp_path)
+    one, two = (pd.read_csv(tmp_path / name / "curve.csv") for name in ("alone", "out"))
+    assert one["step"].tolist() == two["step"].tolist()
+    np.testing.assert_allclose(two["train_loss"], one["train_loss"], rtol=1e-3)
+    np.testing.assert_allclose(two["valid_sdr"], one["valid_sdr"], atol=0.05)
+    close = weights(Separator.load(tmp_path / "out" / "last")) - weights(Separator.load(tmp_path / "alone" / "last"))
+    assert close.abs().max() < 2e-2 and close.abs().mean() < 1e-3
+    assert not [folder for folder in (tmp_path / ".scratch" / "train").iterdir() if folder.is_dir()]
+
+
+def test_curves_go_to_weights_and_biases_offline(params, shards_folder, stems_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    logged = changed(params, compute__wandb=True, train__steps=4, train__valid_every=2)
+    run(logged, shards_folder, stems_folder, tmp_path / "out", tmp_path / "scratch")
+    records = list((tmp_path / ".scratch" / "wandb").glob("offline-run-*/*.wandb"))
+    assert len(records) == 1
+    found = records[0].read_bytes()
+    assert b"valid_sdr" in found and b"train_spectrum" in found and b"band_split" in found
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs the program g++")
+def test_a_compiled_network_learns_the_same(params, shards_folder, stems_folder, tmp_path):
+    """In a process of its own, where no shapes are checked: the compiler does not get through jaxtyping's checks."""
+    tiny = {"networks__crnn__widths": (4, 4), "networks__crnn__hidden": 8, "model__network": "crnn", "model__process": "predictive"}
+    for name, compiled in (("plain", False), ("compiled", True)):
+        (tmp_path / name).mkdir()
+        in_its_own_process(
+            changed(params, **tiny, train__compile=compiled, train__steps=4), shards_folder, stems_folder, tmp_path / name
+        )
+    plain, compiled = (pd.read_csv(tmp_path / name / "out" / "curve.csv") for name in ("plain", "compiled"))
+    np.testing.assert_allclose(compiled["train_loss"], plain["train_loss"], rtol=1e-3)
+    assert (plain["train_loss"] > 0).all()
+    models = [Separator.load(tmp_path / name / "out" / "best") for name in ("plain", "compiled")]
+    torch.testing.assert_close(weights(models[0]), weights(models[1]), atol=1e-2, rtol=0)

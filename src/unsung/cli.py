@@ -35,8 +35,8 @@ def separate(
     songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.")] = Path("out"),
     model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.")] = Path("models/best"),
-    steps: Annotated[int, typer.Option(min=1, help="Network calls a window.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sampling, when steps is above 1.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Network calls a window; by default what suits the process.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sampling, where it is random.")] = 0,
     window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
     overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows at once on a GPU.")] = 4,
@@ -51,7 +51,7 @@ def separate(
     from unsung.separation import separate_files
 
     settings = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator}
-    separate_files(songs, out, model, validate(Separate, settings, "the options"), steps, seed)
+    separate_files(songs, out, model, validate(Separate, settings, "the options"), {} if steps is None else {"steps": steps}, seed)
 
 
 @app.command()

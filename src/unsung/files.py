@@ -100,6 +100,9 @@ def scratch(stage: str, key: str) -> Iterator[Path]:
     experiment that was killed goes on too. A second run with the same key waits until the first is done.
     """
     folder = Path(os.environ.get("DVC_ROOT", "."), ".scratch", stage, key)
+    if int(os.environ.get("LOCAL_RANK", "0")):  # a helper that Lightning started: the first process holds the folder
+        yield folder
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

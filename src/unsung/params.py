@@ -123,7 +123,7 @@ class Shards(Section):
 class Model(Section):
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
     network: Literal["band_split", "unet", "tfswa_unet", "crnn"]
-    process: Literal["bridge", "predictive"]
+    process: Literal["bridge", "ddpm", "predictive"]
 
     @model_validator(mode="after")
     def _targets_are_stems(self) -> "Model":
@@ -190,6 +190,32 @@ class BridgeForward(Section):
 class Bridge(Section):
     forward: BridgeForward
     steps: PositiveInt
+    samples: PositiveInt
+    deterministic: bool
+
+
+class DdpmForward(Section):
+    schedule: Literal["linear", "cosine"]
+    times: Annotated[int, Field(ge=2)]
+    prediction: Literal["data", "epsilon", "velocity"]
+    scale: PositiveFloat
+    hidden: Share
+
+
+class Ddpm(Section):
+    forward: DdpmForward
+    steps: PositiveInt
+    samples: PositiveInt
+    sampler: Literal["ddpm", "ddim", "dpmsolver++"]
+    eta: Share
+    guidance: Weight
+    start: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Ddpm":
+        if round(self.steps / self.start) > self.forward.times:
+            raise ValueError("steps / start must not exceed forward.times")
+        return self
 
 
 class PredictiveForward(Section):
@@ -203,6 +229,7 @@ class Predictive(Section):
 
 class Processes(Section):
     bridge: Bridge
+    ddpm: Ddpm
     predictive: Predictive
 
 
@@ -237,14 +264,20 @@ class Augment(Section):
 
 class Loss(Section):
     spectrum: Weight
+    spectrum_mse: Weight
     waveform: Weight
+    waveform_mse: Weight
     compressed: Weight
+    magnitude: Weight
+    magnitude_mse: Weight
+    multi_resolution: Weight
     stem_weight: Weight
+    target_weights: dict[str, Weight]
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> "Loss":
-        if not (self.spectrum or self.waveform or self.compressed):
-            raise ValueError("one of train.loss.spectrum, waveform and compressed must be above 0")
+        if not any(value for name, value in self if name not in {"stem_weight", "target_weights"}):
+            raise ValueError("one of the terms of train.loss must be above 0")
         return self
 
 
@@ -252,7 +285,9 @@ class Train(Section):
     steps: PositiveInt
     batch_size: PositiveInt
     segment_seconds: PositiveFloat  # seconds
+    resume_from: str
     learning_rate: PositiveFloat
+    schedule: Literal["cosine", "plateau", "constant"]
     weight_decay: Weight
     warmup_steps: Count
     accumulate: PositiveInt
@@ -260,6 +295,8 @@ class Train(Section):
     ema: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     accelerator: Accelerator
+    devices: PositiveInt
+    compile: bool
     valid_every: PositiveInt  # steps
     valid_steps: PositiveInt  # network calls
     patience: Count  # validations
@@ -288,6 +325,7 @@ class Compute(Section):
     workers: PositiveInt
     loader_workers: Count
     tensorboard: bool
+    wandb: bool
 
 
 class Params(Section):
@@ -326,6 +364,8 @@ class Params(Section):
             raise ValueError(
                 f"train.segment_seconds and separate.window_seconds must be at least {least:.3f}, two windows of the STFT"
             )
+        if odd := set(self.train.loss.target_weights) - set(self.model.targets):
+            raise ValueError(f"train.loss.target_weights has {min(odd)}, which is not among model.targets")
         if self.train.segment_seconds > self.shards.segment_seconds:
             raise ValueError("train.segment_seconds must not exceed shards.segment_seconds")
         augment, ends = self.train.augment, (self.spectrum.n_fft + 4 * self.spectrum.hop_length) / self.audio.sample_rate
@@ -372,3 +412,10 @@ def validate(schema: type[S], values: Any, where: str) -> S:
 def data_root(params: Params) -> Path:
     """The user's folder of tracks; a relative one starts at the main checkout, also in a queued experiment."""
     return Path(os.environ.get("DVC_ROOT", "."), Path(params.data.root).expanduser())
+
+
+def resume_folder(params: Params) -> Path | None:
+    """The model folder to begin training with, if there is one; a relative one starts at the main checkout, as data.root does."""
+    if not params.train.resume_from:
+        return None
+    return Path(os.environ.get("DVC_ROOT", "."), Path(params.train.resume_from).expanduser())

@@ -23,7 +23,7 @@ from unsung.audio import FULL_SCALE, Facts, Grid, Samples
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import fingerprint, remove, sha256
-from unsung.models.separator import CONFIG, WEIGHTS, Separator, generators
+from unsung.models.separator import CONFIG, WEIGHTS, Sampling, Separator, generators
 from unsung.params import Accelerator, Separate
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
@@ -39,14 +39,14 @@ class Plan:
     window: int  # samples at the model's rate
     overlap: int  # samples
     batch_size: int  # windows at once on a GPU
-    steps: int  # network calls
+    sampling: Sampling
     seed: int
 
     @classmethod
-    def of(cls, separate: Separate, sample_rate: int, steps: int, seed: int) -> "Plan":
+    def of(cls, separate: Separate, sample_rate: int, sampling: Sampling, seed: int) -> "Plan":
         """The plan that the params describe for a model of `sample_rate` Hz."""
         window = round(separate.window_seconds * sample_rate)
-        return cls(window, round(window * separate.overlap), separate.batch_size, steps, seed)
+        return cls(window, round(window * separate.overlap), separate.batch_size, sampling, seed)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def write_parts(
             path.replace(folder / path.name)
 
 
-def separate_track(track: Track, model: Path, folder: Path, separate: Separate, steps: int, seed: int) -> None:
+def separate_track(track: Track, model: Path, folder: Path, separate: Separate, sampling: Sampling, seed: int) -> None:
     """Separate a track of a dataset with the model of a folder into `folder`/<track>, unless that was done before."""
     torch.set_num_threads(1)
     separator = Separator.load(model).to(device_of(separate.accelerator))
@@ -101,12 +101,12 @@ def separate_track(track: Track, model: Path, folder: Path, separate: Separate, 
         return
     own = Facts(config.sample_rate, config.channels, frames=0)
     try:
-        write_parts(separator, partial(mixture, track), own, out, Plan.of(separate, config.sample_rate, steps, seed))
+        write_parts(separator, partial(mixture, track), own, out, Plan.of(separate, config.sample_rate, sampling, seed))
     except OverflowError as error:
         raise UserError(f'"{track.name}": {error}') from None
 
 
-def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Separate, steps: int, seed: int) -> None:
+def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Separate, sampling: Sampling, seed: int) -> None:
     """Separate each song into out/<its name>, with a progress bar; one that was finished in the same way before is passed over.
 
     Raises:
@@ -116,7 +116,7 @@ def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Sepa
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"two songs are called {min(twice)} and would share a folder; separate them one after the other")
     separator = Separator.load(model).to(device_of(separate.accelerator))
-    plan = Plan.of(separate, separator.config.sample_rate, steps, seed)
+    plan = Plan.of(separate, separator.config.sample_rate, sampling, seed)
     made_with = [sha256(model / WEIGHTS), sha256(model / CONFIG), asdict(plan)]
     for song in songs:
         own = audio.facts(song)
@@ -222,7 +222,7 @@ def _estimate(separator: Separator, batch: Sequence[Window], plan: Plan) -> Floa
     size = len(items) if device.type == "cuda" else 1  # a matrix product of another size rounds otherwise, see docs/design.md
     with torch.inference_mode():
         without = [
-            separator.counterfactual(some.to(device), plan.steps, generators(numbers, device)).cpu()
+            separator.counterfactual(some.to(device), plan.sampling, generators(numbers, device)).cpu()
             for some, numbers in ((items[i : i + size], seeds[i : i + size]) for i in range(0, len(items), size))
         ]
     found = items.unsqueeze(1) - torch.cat(without)

@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -34,9 +34,10 @@ from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import atomically
 from unsung.models.separator import Config, Separator, generators
-from unsung.params import Params
+from unsung.params import Params, resume_folder
 
 STATE = "state.ckpt"
+PLATEAU = 2  # validations without a better SDR that are borne; after one more the learning rate is halved
 
 
 def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scratch: Path) -> None:
@@ -62,6 +63,11 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
         ckpt_path=scratch / STATE if done.epochs else None,
         weights_only=False,
     )
+    if not trainer.is_global_zero:
+        return
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.finish()  # nothing is written before
     with atomically(out) as partial:
         shutil.copytree(scratch / "best", partial / "best")
         module.averaged.save(partial / "last")
@@ -73,8 +79,10 @@ class Training(LightningModule):
 
     def __init__(self, config: Config, params: Params, valid: Sequence[Track]) -> None:
         super().__init__()
-        self.separator = Separator(config)
-        self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema))
+        self.separator = begin(config, params)
+        self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema)).requires_grad_(False)
+        if params.train.compile:
+            self.separator.network.compile()
         self.params, self.valid = params, valid
         self.plan = valid_plan(params)
 
@@ -90,7 +98,8 @@ class Training(LightningModule):
         self.log_dict(
             {f"train_{name}": value.detach() for name, value in terms.items()},
             on_epoch=True,
-            on_step=self.params.compute.tensorboard,
+            on_step=self.params.compute.tensorboard or self.params.compute.wandb,
+            sync_dist=True,
             batch_size=len(batch["stems"]),
         )
         self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
@@ -106,12 +115,35 @@ class Training(LightningModule):
         self.average.update_parameters(self.separator)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, the learning rate rising linearly and falling as a cosine."""
+        """AdamW, the learning rate rising linearly and then following the schedule."""
         train = self.params.train
         steps = math.prod(batches.epochs(train))
         optimizer = torch.optim.AdamW(self.separator.parameters(), train.learning_rate, weight_decay=train.weight_decay)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, train.warmup_steps, steps))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        if train.schedule == "plateau":
+            rise = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / (train.warmup_steps + 1), total_iters=train.warmup_steps)
+            fall = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=0.5, patience=PLATEAU)
+            plateau = {"scheduler": fall, "interval": "epoch", "monitor": "valid_sdr"}
+            return [optimizer], [{"scheduler": rise, "interval": "step"}, plateau]
+        end = steps if train.schedule == "cosine" else math.inf
+        rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, train.warmup_steps, end))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+
+
+def begin(config: Config, params: Params) -> Separator:
+    """A separator with fresh weights, or with those of `train.resume_from`.
+
+    Raises:
+        UserError: that is no model folder, or its model is another one.
+    """
+    separator = Separator(config)
+    if folder := resume_folder(params):
+        known = Separator.load(folder)
+        mine, theirs = (c.model_dump(exclude={"covers_song", "sample_rate", "process_settings"}) for c in (config, known.config))
+        if odd := [key for key in mine if mine[key] != theirs[key]]:
+            what = f"has {odd[0]} {theirs[odd[0]]}, the params say {mine[odd[0]]}"
+            raise UserError(f"the model in train.resume_from ({folder}) {what}; its weights do not fit")
+        separator.load_state_dict(known.state_dict())
+    return separator
 
 
 class Keeper(Callback):
@@ -131,6 +163,8 @@ class Keeper(Callback):
         self.curve.append({"step": trainer.global_step, **dict(sorted(row.items()))})
         if row["valid_sdr"] > self.best:
             self.best = row["valid_sdr"]
+            if not trainer.is_global_zero:
+                return
             with atomically(self.folder / "best") as partial:
                 pl_module.averaged.save(partial)
 
@@ -166,8 +200,8 @@ class Progress:
         return cls(saved["epoch"] + 1, any(values["wait_count"] >= values["patience"] for values in stopping))
 
 
-def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
-    """From 0 to 1 over the warm-up, then along half a cosine to 0.01."""
+def learning_rate_factor(step: int, warmup_steps: int, steps: float) -> float:
+    """From 0 to 1 over the warm-up, then along half a cosine to 0.01; with infinitely many steps it stays."""
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
     share = min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))
@@ -177,7 +211,7 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: int) -> float:
 def valid_plan(params: Params) -> separation.Plan:
     """How valid tracks are separated: in windows of 8 s that share 2 s, whatever the params of the stage `separate` are."""
     window = 8 * params.audio.sample_rate
-    return separation.Plan(window, window // 4, 1, params.train.valid_steps, params.seed)
+    return separation.Plan(window, window // 4, 1, {"steps": params.train.valid_steps}, params.seed)
 
 
 def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> float:
@@ -198,17 +232,17 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> T
     callbacks.append(ModelCheckpoint(scratch, STATE.removesuffix(".ckpt"), enable_version_counter=False))
     if train.patience:
         callbacks.append(EarlyStopping("valid_sdr", mode="max", patience=train.patience))
-    logs = Path(os.environ.get("DVC_ROOT", "."), ".scratch", "tensorboard")
     device = separation.device_of(train.accelerator).type
     return Trainer(
         accelerator=device,
-        devices=1,
+        devices=train.devices,
+        strategy="ddp" if train.devices > 1 else "auto",
         precision=train.precision,
         max_epochs=done.epochs if done.out_of_patience else batches.epochs(train)[0],
         accumulate_grad_batches=train.accumulate,
         gradient_clip_val=train.clip,
         deterministic=True if device == "cpu" else "warn",
-        logger=TensorBoardLogger(logs, name=scratch.name) if params.compute.tensorboard else False,
+        logger=_loggers(params, scratch.name),
         callbacks=callbacks,
         plugins=[WholeFiles()],
         num_sanity_val_steps=0,
@@ -216,6 +250,20 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> T
         use_distributed_sampler=False,
         default_root_dir=scratch,
     )
+
+
+def _loggers(params: Params, name: str) -> list[Logger]:
+    """Those that are switched on; a run that goes on after a kill goes on in them too."""
+    folder, found = Path(os.environ.get("DVC_ROOT", "."), ".scratch"), list[Logger]()
+    if params.compute.tensorboard:
+        found.append(TensorBoardLogger(folder / "tensorboard", name=name))
+    if params.compute.wandb:
+        (folder / "wandb").mkdir(parents=True, exist_ok=True)
+        config = params.model_dump()
+        found.append(
+            WandbLogger(project="unsung", id=name, resume="allow", save_dir=folder, config=config, settings={"silent": True})
+        )
+    return found
 
 
 def _quiet() -> None:

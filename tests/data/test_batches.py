@@ -108,7 +108,21 @@ def test_steps_are_rounded_up_to_equal_epochs(params, steps, every, found):
 
 
 def test_epochs_follow_one_another():
-    sampler = Stretch(4)
+    sampler = Stretch(4, batch_size=2)
     assert list(sampler) == [0, 1, 2, 3]
     sampler.set_epoch(2)
     assert list(sampler) == [8, 9, 10, 11]
+
+
+def test_two_processes_see_together_what_one_sees(monkeypatch):
+    one = Stretch(12, batch_size=6, epoch=1)
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    found = []
+    for rank in (0, 1):
+        monkeypatch.setattr("torch.distributed.get_rank", lambda rank=rank: rank)
+        found.append(list(Stretch(6, batch_size=3, epoch=1)))
+    monkeypatch.undo()
+    alone = list(one)
+    for step in range(2):
+        assert found[0][3 * step : 3 * step + 3] + found[1][3 * step : 3 * step + 3] == alone[6 * step : 6 * step + 6]

@@ -128,7 +128,7 @@ for stem in ("vocals", "rest"):
             file.write(noise)
 recording = Recording.of_files("Long", "train", {stem: folder / f"{stem}.wav" for stem in ("vocals", "rest")})
 track, _ = prepare(recording, folder, Audio(sample_rate=22_050, channels=1))
-compute = Compute(scheduler="", workers=1, loader_workers=0, tensorboard=False)
+compute = Compute(scheduler="", workers=1, loader_workers=0, tensorboard=False, wandb=False)
 write_shards(folder / "shards", [track], Settings(22_050, 1, 1024, 256, 345), 64.0, compute)
 print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
 """

@@ -187,7 +187,7 @@ def test_a_killed_extraction_goes_on(tmp_path, make):
     archive, out = make(tmp_path / "archive", files), tmp_path / "out"
     code = (
         "from pathlib import Path; from unsung.data.unpack import extract; from unsung.params import Compute;"
-        "compute = Compute(scheduler='', workers=1, loader_workers=0, tensorboard=False);"
+        "compute = Compute(scheduler='', workers=1, loader_workers=0, tensorboard=False, wandb=False);"
         f"extract(Path({str(archive)!r}), Path({str(out)!r}), compute)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
@@ -211,7 +211,7 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path):
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000));"
         "from pathlib import Path; from unsung.data.unpack import *; from unsung.errors import told_in_one_line as told;"
-        "compute = Compute(scheduler='', workers=1, loader_workers=0, tensorboard=False);"
+        "compute = Compute(scheduler='', workers=1, loader_workers=0, tensorboard=False, wandb=False);"
         f"told()(extract)(Path({str(archive)!r}), Path({str(tmp_path / 'out')!r}), compute)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

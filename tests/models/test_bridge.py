@@ -84,3 +84,44 @@ def test_the_share_of_times_at_the_start_is_the_one_asked_for():
     assert (times == 1).float().mean() == pytest.approx(0.4, abs=0.04)
     rest = times[times < 1]
     assert rest.min() < 0.01 and rest.mean() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.fixture
+def network(song):
+    """Masks that depend on state and time, and a count of the calls."""
+    calls = []
+
+    def found(state, mixture, time):
+        calls.append(float(time[0]))
+        return 0.5 + 0.1 * state.abs().tanh() + 0j * mixture.unsqueeze(1)
+
+    found.calls = calls
+    return found
+
+
+def test_samples_are_averaged_where_they_differ(song, network):
+    _, y = song
+    process = bridge.Bridge(0.5, 0.5)
+    alone = [process.sample(network, y, 1, rngs(seed=seed), steps=3) for seed in range(200)]
+    mean = process.sample(network, y, 1, rngs(), steps=3, samples=200)
+    spread = torch.stack(alone).std(0)
+    assert spread.mean() > 0.01
+    assert (mean - torch.stack(alone).mean(0)).abs().mean() < 0.2 * spread.mean()
+    network.calls.clear()
+    process.sample(network, y, 1, rngs(), steps=1, samples=10)
+    assert network.calls == [1.0]  # one call begins without noise: ten would be the same
+
+
+def test_deterministic_sampling_does_not_look_at_the_seed(song, network):
+    _, y = song
+    process = bridge.Bridge(0.5, 0.5)
+    found = [process.sample(network, y, 1, rngs(seed=seed), steps=4, deterministic=True) for seed in range(2)]
+    assert torch.equal(*found)
+    assert not torch.equal(*[process.sample(network, y, 1, rngs(seed=seed), steps=4) for seed in range(2)])
+
+
+def test_training_shows_the_marginal_and_its_time(song):
+    a, y = song
+    shown = bridge.Bridge(0.5, 0.0).corrupt(a, y, rngs())
+    assert shown.mixture is y and shown.goal is None and shown.state.shape == a.shape
+    assert (shown.time >= 0).all() and (shown.time < 1).all()

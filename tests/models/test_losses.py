@@ -5,40 +5,109 @@ from unsung import spectrum
 from unsung.models import losses
 from unsung.params import Loss
 
+TERMS = {
+    "spectrum",
+    "spectrum_mse",
+    "waveform",
+    "waveform_mse",
+    "compressed",
+    "magnitude",
+    "magnitude_mse",
+    "multi_resolution",
+}
+BENT = {"compressed", "magnitude", "magnitude_mse", "multi_resolution"}
+TARGETS = ("vocals", "drums")
+
 
 @pytest.fixture
 def case():
+    """Counterfactuals found and true of two targets, and the mixture."""
     torch.manual_seed(0)
     wave = torch.randn(3, 2, 1, 4096)
     truth, found = (spectrum.transform(w, 256, 64) for w in (wave, wave + 0.1 * torch.randn_like(wave)))
     return found, truth, truth[:, 0] + truth[:, 1]
 
 
+def settings(**values):
+    return Loss(**{**dict.fromkeys(TERMS, 0.0), "stem_weight": 1.0, "target_weights": {}, **values})
+
+
+def terms(case, **values):
+    found, truth, mixture = case
+    return losses.terms(found, truth, mixture, settings(**values), TARGETS, 256, 64)
+
+
+def test_every_knob_is_a_term_and_the_other_way_round(case):
+    found = terms(case, **dict.fromkeys(TERMS, 1.0))
+    assert set(found) == TERMS | {f"{name}_stem" for name in BENT} | {"loss"}
+    assert set(Loss.model_fields) == TERMS | {"stem_weight", "target_weights"}
+
+
 def test_a_perfect_estimate_costs_nothing(case):
     _, truth, mixture = case
-    settings = Loss(spectrum=1, waveform=1, compressed=1, stem_weight=1)
-    assert losses.terms(truth, truth, mixture, settings, 256, 64)["loss"] == 0
+    assert terms((truth, truth, mixture), **dict.fromkeys(TERMS, 1.0))["loss"] == pytest.approx(0, abs=1e-5)
 
 
-def test_weights_are_weights_and_a_zero_leaves_the_term_out(case):
+@pytest.mark.parametrize("name", sorted(TERMS))
+def test_weights_are_weights_and_a_zero_leaves_the_term_out(case, name):
+    one, two = terms(case, **{name: 1.0}), terms(case, **{name: 2.0}, stem_weight=3.0)
+    assert set(one) == {name, "loss"} | ({f"{name}_stem"} if name in BENT else set())
+    torch.testing.assert_close(two[name], 2 * one[name])
+    if name in BENT:
+        torch.testing.assert_close(two[f"{name}_stem"], 6 * one[f"{name}_stem"])
+    torch.testing.assert_close(two["loss"], sum(value for key, value in two.items() if key != "loss"))
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
+def test_a_targets_weight_is_of_its_share_only(case, name):
     found, truth, mixture = case
-    one = losses.terms(found, truth, mixture, Loss(spectrum=1, waveform=1, compressed=1, stem_weight=1), 256, 64)
-    two = losses.terms(found, truth, mixture, Loss(spectrum=2, waveform=0, compressed=1, stem_weight=3), 256, 64)
-    assert "waveform" not in two
-    torch.testing.assert_close(two["spectrum"], 2 * one["spectrum"])
-    torch.testing.assert_close(two["compressed_stem"], 3 * one["compressed_stem"])
-    torch.testing.assert_close(two["loss"], sum(value for name, value in two.items() if name != "loss"))
+    first_wrong = torch.stack([found[:, 0], truth[:, 1]], dim=1), truth, mixture
+    plain = terms(first_wrong, **{name: 1.0})[name]
+    assert plain > 0
+    torch.testing.assert_close(terms(first_wrong, **{name: 1.0}, target_weights={"vocals": 2.0})[name], 2 * plain)
+    torch.testing.assert_close(terms(first_wrong, **{name: 1.0}, target_weights={"drums": 2.0})[name], plain, atol=1e-6, rtol=1e-4)
 
 
-def test_the_waveform_term_is_the_distance_of_the_waveforms(case):
+def test_the_terms_are_what_they_are_called(case):
     found, truth, _ = case
-    length = (truth.shape[-1] - 1) * 64
+    length, size = (truth.shape[-1] - 1) * 64, (0.375 * 256) ** 0.5
     a, b = (spectrum.inverse(z, 256, 64, length) for z in (found, truth))
-    expected = (a - b).abs().mean() * (0.375 * 256) ** 0.5
-    torch.testing.assert_close(losses.waveform_l1(found, truth, 256, 64), expected, rtol=1e-4, atol=1e-6)
+    flat = torch.view_as_real(found - truth)
+    expected = {
+        "spectrum": flat.abs().mean(),
+        "spectrum_mse": flat.square().mean(),
+        "waveform": size * (a - b).abs().mean(),
+        "waveform_mse": size**2 * (a - b).square().mean(),
+        "magnitude": (found.abs() - truth.abs()).abs().mean(),
+        "magnitude_mse": (found.abs() - truth.abs()).square().mean(),
+    }
+    measured = terms(case, **dict.fromkeys(expected, 1.0))
+    for name, value in expected.items():
+        torch.testing.assert_close(measured[name], value, rtol=1e-4, atol=1e-6)
 
 
-def test_a_linear_term_is_the_same_for_stems_and_counterfactuals(case):
+def test_the_multi_resolution_term_is_convergence_and_log_magnitude(case):
+    found, truth, _ = case
+    a, b = (losses.waveform(z, 256, 64) for z in (found[:, :1], truth[:, :1]))
+    parts = []
+    for size in losses.RESOLUTIONS:
+        window = torch.hann_window(size)
+        x, y = (torch.stft(z.flatten(0, 2), size, size // 4, window=window, return_complex=True).abs() for z in (a, b))
+        x, y = x.clamp_min(1e-4), y.clamp_min(1e-4)
+        parts.append((y - x).norm() / y.norm() + (x.log() - y.log()).abs().mean())
+    assert losses.multi_resolution(a, b) == pytest.approx(float(sum(parts) / len(parts)), rel=0.03)
+
+
+def test_a_linear_term_is_the_same_for_stems_and_counterfactuals_and_a_bent_one_is_not(case):
     found, truth, mixture = case
     y = mixture.unsqueeze(1)
-    torch.testing.assert_close(losses.complex_l1(found, truth), losses.complex_l1(y - found, y - truth))
+    stems = y - found, y - truth, mixture
+    for name in TERMS:
+        here, there = terms(case, **{name: 1.0})[name], terms(stems, **{name: 1.0})[name]
+        assert torch.isclose(here, there, rtol=1e-4) == (name not in BENT), name
+
+
+def test_the_loss_of_a_prediction_is_its_mean_squared_error():
+    out, goal = torch.randn(2, 2, 1, 1, 3, 4, dtype=torch.complex64)
+    expected = (torch.view_as_real(out) - torch.view_as_real(goal)).square().mean()
+    assert losses.prediction(out, goal)["loss"] == pytest.approx(float(expected))

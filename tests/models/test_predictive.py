@@ -5,12 +5,13 @@ from unsung.models.processes.predictive import Predictive
 
 def test_training_and_separating_show_the_mixture_alone():
     a, y = torch.randn(2, 1, 1, 5, 7, dtype=torch.complex64), torch.randn(2, 1, 5, 7, dtype=torch.complex64)
-    assert Predictive().corrupt(a, y, []) == (None, None)
+    shown = Predictive().corrupt(a, y, [])
+    assert (shown.state, shown.time, shown.goal) == (None, None, None) and shown.mixture is y
     calls = []
 
     def network(state, mixture, time):
         calls.append((state, mixture, time))
-        return a
+        return torch.full_like(a, 0.25)
 
-    assert Predictive().sample(network, y, 1, 1, []) is a
+    torch.testing.assert_close(Predictive().sample(network, y, 1, []), 0.75 * y.unsqueeze(1))
     assert calls == [(None, y, None)]

@@ -25,7 +25,7 @@ def separated(stems_folder, params, tmp_path_factory):
     folder = tmp_path_factory.mktemp("separated")
     track = read_index(stems_folder / "test")[0]
     separator = Separator(Config.of(params, covers_song=False)).eval()
-    plan = separation.Plan.of(params.separate, 8000, 1, 0)
+    plan = separation.Plan.of(params.separate, 8000, {}, 0)
     separation.write_parts(separator, lambda: mixture(track), audio.Facts(8000, 1, 0), folder / track.name, plan)
     return track, folder, score_track(track, folder, params)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler, default_convert
 
 from unsung.data import augment
@@ -80,20 +80,25 @@ class Segments(Dataset[Sample]):
 
 
 class Stretch(Sampler[int]):
-    """The numbers of one epoch's samples: epoch e has `size` of them, from e * size on.
+    """The numbers of one epoch's samples for this process: epoch e has `size` of them, each batch beside those of other processes.
 
-    The epoch to begin with is given, because loader processes ask for samples before Lightning calls `set_epoch` in a resumed run.
+    So two processes with batches of 4 see together what one with batches of 8 sees. The epoch to begin with is given, because
+    loader processes ask for samples before Lightning calls `set_epoch` in a resumed run.
     """
 
-    def __init__(self, size: int, epoch: int = 0) -> None:
-        self.size, self.epoch = size, epoch
+    def __init__(self, size: int, batch_size: int, epoch: int = 0) -> None:
+        self.size, self.batch_size, self.epoch = size, batch_size, epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self.epoch * self.size, (self.epoch + 1) * self.size))
+        several = distributed.is_available() and distributed.is_initialized()
+        rank, count = (distributed.get_rank(), distributed.get_world_size()) if several else (0, 1)
+        for first in range(self.epoch * self.size, (self.epoch + 1) * self.size, self.batch_size):
+            mine = first * count + rank * self.batch_size
+            yield from range(mine, mine + self.batch_size)
 
     def __len__(self) -> int:
         return self.size
@@ -112,7 +117,7 @@ def loader(segments: Segments, params: Params, epoch: int = 0) -> DataLoader[Sam
     return DataLoader(
         segments,
         train.batch_size,
-        sampler=Stretch(size, epoch),
+        sampler=Stretch(size, train.batch_size, epoch),
         num_workers=workers,
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,

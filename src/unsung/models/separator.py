@@ -4,9 +4,9 @@ A model folder is `config.json`, the Config below, and `weights.safetensors`. It
 of network calls and the seed, which are the user's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,10 +20,11 @@ from unsung import spectrum
 from unsung.errors import UserError
 from unsung.models import losses
 from unsung.models.networks import NETWORKS, Shape
-from unsung.models.networks.shape import Mixture, State, Time
 from unsung.models.processes import PROCESSES
+from unsung.models.processes.shown import masked
 from unsung.params import Loss, Params
 
+Sampling = Mapping[str, Any]  # how a process samples, such as {"steps": 4}; what is left out is the process's own choice
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 
 
@@ -82,25 +83,23 @@ class Separator(nn.Module):
         scale = spectrum.rms(mixture).view(-1, 1, 1, 1)
         mixture, targets = mixture / scale, stems[:, :-1] / scale.unsqueeze(1)
         truth = mixture.unsqueeze(1) - targets
-        state, time = self.process.corrupt(truth, mixture, rngs)
-        found = self._predict(state, mixture, time)
-        return losses.terms(found, truth, mixture, settings, self.config.n_fft, self.config.hop_length)
+        shown = self.process.corrupt(truth, mixture, rngs)
+        out = self.network(shown.state, shown.mixture, shown.time)
+        if shown.goal is not None:
+            return losses.prediction(out, shown.goal)
+        return losses.terms(
+            masked(out, mixture), truth, mixture, settings, self.config.targets, self.config.n_fft, self.config.hop_length
+        )
 
     def counterfactual(
-        self, mixture: Float[Tensor, "batch channel sample"], steps: int, rngs: Sequence[Generator]
+        self, mixture: Float[Tensor, "batch channel sample"], sampling: Sampling, rngs: Sequence[Generator]
     ) -> Float[Tensor, "batch target channel sample"]:
-        """The waveforms of the songs without each target, in `steps` network calls, with one generator for each item."""
+        """The waveforms of the songs without each target; `sampling` goes to the process, with one generator for each item."""
         n_fft, hop_length = self.config.n_fft, self.config.hop_length
         y = spectrum.transform(mixture, n_fft, hop_length)
         scale = spectrum.rms(y).view(-1, 1, 1, 1)
-        found = self.process.sample(self._predict, y / scale, len(self.config.targets), steps, rngs)
+        found = self.process.sample(self.network, y / scale, len(self.config.targets), rngs, **sampling)
         return spectrum.inverse(found * scale.unsqueeze(1), n_fft, hop_length, mixture.shape[-1])
-
-    def _predict(self, state: State | None, mixture: Mixture, time: Time | None) -> State:
-        """The counterfactual that the network sees: what its masks leave of the mixture."""
-        y = mixture.unsqueeze(1)
-        masks = self.network(state, mixture, time)
-        return y - masks * y
 
     def save(self, folder: Path) -> None:
         """Write config.json and weights.safetensors; the same model is the same bytes."""

@@ -2,7 +2,8 @@
 
 The U-Net of denoising diffusion (Ho, Jain and Abbeel 2020, arXiv 2006.11239): residual blocks with group normalisation, a
 sinusoidal embedding of the time, one level for each width, halving frequencies and frames between them. Any size of input: it is
-filled up with zeros and cut again.
+filled up with zeros and cut again. The attention's cost grows with the square of the image at the bottom, so with fewer than four
+levels long windows become expensive.
 """
 
 import itertools

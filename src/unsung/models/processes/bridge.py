@@ -7,15 +7,14 @@ call at t = 1 is already a separator and further calls refine it. A Brownian bri
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator
 
 from unsung.models.networks.shape import Mixture, State, Time
-
-Network = Callable[[State, Mixture, Time], State]  # -> the counterfactual it sees
+from unsung.models.processes.shown import Network, Shown, masked, noise_like
 
 
 @dataclass(frozen=True)
@@ -26,14 +25,26 @@ class Bridge:
     start: float
     has_state = True
 
-    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> tuple[State, Time]:
+    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Shown:
         """A state between counterfactual and mixture at a random time, and that time."""
         t = draw_times(self.start, rngs)
-        return marginal(a, y, t, self.sigma, rngs), t
+        return Shown(marginal(a, y, t, self.sigma, rngs), y, t)
 
-    def sample(self, network: Network, y: Mixture, targets: int, steps: int, rngs: Sequence[Generator]) -> State:
-        """Generate a counterfactual in `steps` calls of the network."""
-        return sample(network, y, targets, steps, self.sigma, rngs)
+    def sample(
+        self,
+        network: Network,
+        y: Mixture,
+        targets: int,
+        rngs: Sequence[Generator],
+        steps: int = 1,
+        samples: int = 1,
+        deterministic: bool = False,
+    ) -> State:
+        """The mean of `samples` counterfactuals, each generated in `steps` calls of the network, with noise or without."""
+        sigma = 0.0 if deterministic else self.sigma
+        different = samples if steps > 1 and sigma else 1  # one call begins without noise: all samples would be the same
+        found = [sample(lambda x, y, t: masked(network(x, y, t), y), y, targets, steps, sigma, rngs) for _ in range(different)]
+        return torch.stack(found).mean(0)
 
 
 def draw_times(start: float, rngs: Sequence[Generator]) -> Time:
@@ -65,6 +76,5 @@ def sample(network: Network, y: Mixture, targets: int, steps: int, sigma: float,
 
 
 def shaped_noise(like: State, y: Mixture, rngs: Sequence[Generator]) -> State:
-    """Complex Gaussian noise with the mixture's magnitude, drawn for each item from its own generator."""
-    noise = [torch.randn(like.shape[1:], dtype=like.dtype, device=rng.device, generator=rng) for rng in rngs]
-    return torch.stack(noise) * y.abs().unsqueeze(1)
+    """Complex Gaussian noise with the mixture's magnitude."""
+    return noise_like(like, rngs) * y.abs().unsqueeze(1)

@@ -3,12 +3,13 @@
 The honest ablation of the other processes: whatever they gain, they must gain over this.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Generator
 
 from unsung.models.networks.shape import Mixture, State
+from unsung.models.processes.shown import Network, Shown, masked
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,10 @@ class Predictive:
 
     has_state = False
 
-    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> tuple[None, None]:
+    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Shown:
         """Nothing: training shows what separating shows."""
-        return None, None
+        return Shown(None, y, None)
 
-    def sample(
-        self, network: Callable[[None, Mixture, None], State], y: Mixture, targets: int, steps: int, rngs: Sequence[Generator]
-    ) -> State:
+    def sample(self, network: Network, y: Mixture, targets: int, rngs: Sequence[Generator], steps: int = 1) -> State:
         """The counterfactual, in one call whatever `steps` says."""
-        return network(None, y, None)
+        return masked(network(None, y, None), y)

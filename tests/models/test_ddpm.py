@@ -1,0 +1,174 @@
+import math
+
+import pytest
+import torch
+
+from unsung.models.processes import ddpm
+from unsung.models.processes.ddpm import Ddpm
+from unsung.models.separator import generators
+
+KINDS, SAMPLERS = ("data", "epsilon", "velocity"), ("ddpm", "ddim", "dpmsolver++")
+
+
+def rngs(count=2, seed=0):
+    return generators([(seed, i) for i in range(count)], torch.device("cpu"))
+
+
+def make(prediction="data", schedule="cosine", times=1000, hidden=0.0):
+    return Ddpm(schedule, times, prediction, 2.0, hidden)
+
+
+@pytest.fixture
+def song():
+    torch.manual_seed(0)
+    a = torch.randn(2, 1, 1, 9, 11, dtype=torch.complex64)
+    return a, a[:, 0] + torch.randn(2, 1, 9, 11, dtype=torch.complex64)
+
+
+def perfect(process, a, y):
+    """A network that knows the counterfactual and says it in the way the process wants."""
+
+    def network(state, mixture, time):
+        if process.prediction == "data":
+            return (y.unsqueeze(1) - a) / y.unsqueeze(1)
+        abar = process.abar[(time * (process.times - 1)).round().long()].view(-1, 1, 1, 1, 1)
+        x, x0 = process.diffused(state), process.diffused(a)
+        noise = (x - abar.sqrt() * x0) / (1 - abar).sqrt()
+        return noise if process.prediction == "epsilon" else abar.sqrt() * noise - (1 - abar).sqrt() * x0
+
+    return network
+
+
+def test_the_linear_schedule_is_that_of_the_paper():
+    beta = torch.linspace(1e-4, 2e-2, 1000)
+    torch.testing.assert_close(make(schedule="linear").abar, torch.cumprod(1 - beta, 0))
+
+
+def test_the_cosine_schedule_is_that_of_the_paper():
+    times = torch.arange(1001) / 1000
+    level = torch.cos((times + 0.008) / 1.008 * math.pi / 2) ** 2
+    torch.testing.assert_close(make().abar[:-1], (level / level[0])[1:-1], atol=1e-5, rtol=1e-3)
+
+
+def test_fewer_times_end_in_noise_too():
+    assert make(schedule="linear", times=100).abar[-1] < 1e-4 and make(schedule="linear", times=100).abar[0] > 0.99
+
+
+def test_the_marginal_has_the_mean_and_the_spread_of_the_closed_form(song):
+    a, _ = song
+    process = make()
+    x0, abar = process.diffused(a), process.abar[torch.tensor([200, 700])]
+    draws = torch.stack([ddpm.marginal(x0, ddpm.gaussian(a, rngs(seed=seed)), abar) for seed in range(2000)])
+    weight = abar.view(-1, 1, 1, 1, 1)
+    assert ((draws.mean(0) - weight.sqrt() * x0).abs() / (1 - weight).sqrt()).mean() < 0.05
+    parts = torch.view_as_real(draws - weight.sqrt() * x0).std(0)
+    torch.testing.assert_close(parts, (1 - weight).sqrt().unsqueeze(-1).expand_as(parts), rtol=0.1, atol=1e-3)
+
+
+def test_what_is_diffused_comes_back(song):
+    a, _ = song
+    torch.testing.assert_close(make().undiffused(make().diffused(a)), a, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("prediction", KINDS)
+def test_the_goal_of_training_is_what_a_perfect_network_says(song, prediction):
+    a, y = song
+    process = make(prediction)
+    shown = process.corrupt(a, y, rngs())
+    assert shown.mixture.equal(y)
+    if prediction == "data":
+        assert shown.goal is None
+    else:
+        said = perfect(process, a, y)(shown.state, y, shown.time)
+        torch.testing.assert_close(said, shown.goal, atol=2e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 20])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("prediction", KINDS)
+def test_a_perfect_network_is_followed_to_the_target(song, prediction, sampler, steps):
+    a, y = song
+    process = make(prediction, schedule="linear")
+    found = process.sample(perfect(process, a, y), y, 1, rngs(), steps=steps, sampler=sampler)
+    torch.testing.assert_close(found, a, atol=5e-2, rtol=2e-2)
+
+
+@pytest.mark.parametrize("start", [0.3, 0.7])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_shallow_start_is_near_the_mixture_and_ends_at_the_target(song, sampler, start):
+    a, y = song
+    process, seen = make(), []
+
+    def network(state, mixture, time):
+        seen.append((float(time[0]), state))
+        return perfect(process, a, y)(state, mixture, time)
+
+    found = process.sample(network, y, 1, rngs(), steps=6, sampler=sampler, start=start)
+    torch.testing.assert_close(found, a, atol=5e-2, rtol=2e-2)
+    times = [time for time, _ in seen]
+    assert len(times) == 6 and times == sorted(times, reverse=True) and times[0] == pytest.approx(start, abs=0.06)
+    abar = process.abar[round(times[0] * 999)]
+    first = process.diffused(seen[0][1]) - abar.sqrt() * process.diffused(y.unsqueeze(1))
+    assert torch.view_as_real(first).std() == pytest.approx(float((1 - abar).sqrt()), rel=0.1)
+
+
+def uncertain(state, mixture, time):
+    """Masks that depend on everything there is."""
+    return 0.3 + 0.2 * state.abs().tanh() + 0.1 * mixture.abs().tanh().unsqueeze(1) + 0j * time.view(-1, 1, 1, 1, 1)
+
+
+def test_ddim_without_eta_looks_at_the_seed_for_its_start_only(song):
+    _, y = song
+    process = make()
+    found = process.sample(uncertain, y, 1, rngs(), steps=5)
+    assert torch.equal(found, process.sample(uncertain, y, 1, rngs(), steps=5))
+    generators_used = rngs()
+    process.sample(uncertain, y, 1, generators_used, steps=5)
+    start_only = rngs()
+    ddpm.gaussian(y.unsqueeze(1), start_only)
+    for one, other in zip(generators_used, start_only, strict=True):
+        assert torch.equal(one.get_state(), other.get_state())
+    process.sample(uncertain, y, 1, generators_used, steps=5, eta=1.0)
+    assert not torch.equal(generators_used[0].get_state(), start_only[0].get_state())
+
+
+@pytest.mark.parametrize("prediction", KINDS)
+def test_guidance_of_one_is_no_guidance_and_more_leans_on_the_condition(song, prediction):
+    _, y = song
+    process, calls = make(prediction, schedule="linear"), []
+
+    def network(state, mixture, time):
+        calls.append(bool(mixture.any()))
+        return uncertain(state, mixture, time)
+
+    plain = process.sample(network, y, 1, rngs(), steps=3)
+    assert torch.equal(process.sample(network, y, 1, rngs(), steps=3, guidance=1.0), plain) and all(calls) and len(calls) == 6
+    calls.clear()
+    guided = process.sample(network, y, 1, rngs(), steps=3, guidance=2.0)
+    assert calls == [True, False] * 3 and not torch.allclose(guided, plain)
+    blind = process.sample(network, y, 1, rngs(), steps=3, guidance=0.0)
+    assert not torch.allclose(blind, plain)
+
+
+def test_the_condition_is_hidden_as_often_as_asked(song):
+    a, y = song
+    many_a, many_y = a[:1].expand(400, -1, -1, -1, -1), y[:1].expand(400, -1, -1, -1)
+    shown = make(hidden=0.3).corrupt(many_a, many_y, rngs(400))
+    hidden = ~shown.mixture.flatten(1).any(1)
+    assert hidden.float().mean() == pytest.approx(0.3, abs=0.06)
+    assert shown.time.min() < 0.05 and shown.time.max() > 0.95
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_an_item_does_not_depend_on_its_neighbours(song, sampler):
+    _, y = song
+    both = make().sample(uncertain, y, 1, rngs(), steps=4, sampler=sampler, eta=0.5)
+    alone = make().sample(uncertain, y[1:], 1, rngs()[1:], steps=4, sampler=sampler, eta=0.5)
+    torch.testing.assert_close(alone, both[1:], atol=1e-5, rtol=1e-4)
+
+
+def test_samples_are_averaged(song):
+    _, y = song
+    alone = torch.stack([make().sample(uncertain, y, 1, rngs(seed=seed), steps=2) for seed in range(100)])
+    mean = make().sample(uncertain, y, 1, rngs(), steps=2, samples=100)
+    assert (mean - alone.mean(0)).abs().mean() < 0.3 * alone.std(0).mean()
