@@ -143,7 +143,10 @@ def test_a_stem_may_be_several_files_a_channel_or_silence(tmp_path, stems, param
 def test_a_mixture_that_is_not_needed_is_not_read(tmp_path, stems, params):
     folder = write_song(tmp_path / "raw", stems, RATE)
     soundfile.write(folder / "mixture.wav", np.full((3 * RATE, 2), np.nan, np.float32), RATE, subtype="FLOAT")
-    prepare(recording_of(folder), tmp_path / "out", params.audio)  # NaN would be an error
+    track, _ = prepare(recording_of(folder), tmp_path / "out", params.audio)  # NaN in what is read would be an error
+    assert set(track.stems) == set(stems)
+    with pytest.raises(UserError, match="mixture.wav has NaN"):
+        prepare(recording_of(folder, split="test"), tmp_path / "out", params.audio)
 
 
 def test_an_empty_file_of_a_ragged_recording_is_silence(tmp_path, stems, params):
