@@ -137,14 +137,13 @@ def main() -> None:
     """Compose, shard, and let the ways take turns."""
     from common import compose, table
 
+    from unsung.data.providers import demo
     from unsung.data.shards import Settings, write_shards
     from unsung.data.stems import prepare
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         params = compose(root, songs=10, seconds=60.0)
-        from unsung.data.providers import demo
-
         tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in demo.tracks(root, params)]
         trained = [track for track in tracks if track.split == "train"]
         write_shards(root / "shards", trained, Settings.of(params), params.shards.megabytes, params.compute)

@@ -150,7 +150,7 @@ def bring(remote: Remote, compute: Compute) -> Path:
     It is there as a whole or not at all; until then the archive and what was extracted are kept, so that a killed run goes on.
     """
     datasets = Path(os.environ.get("DVC_ROOT", "."), ".scratch", "datasets")
-    place = datasets / f"{PurePosixPath(remote.name).name.split('.')[0]}-{remote.checksum[-8:]}"
+    place = datasets / f"{remote.name.split('.')[0]}-{remote.checksum[-8:]}"
     if not place.exists():
         with scratch("download", remote.checksum[-16:]) as folder:
             if not place.exists():  # another run may have been first
