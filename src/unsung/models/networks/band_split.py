@@ -11,17 +11,16 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import MaskKind, Masks, Mixture, Shape, State, Time, embed, masks, seen
+from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed
 
 EMBEDDING = 64  # numbers that describe a time
 
 
-class BandSplit(nn.Module):
+class BandSplit(MaskNetwork):
     """The network; its knobs are `networks.band_split` in params.yaml."""
 
     def __init__(self, shape: Shape, dim: int, blocks: int, bands: int, exponent: float, mask: MaskKind) -> None:
-        super().__init__()
-        self.shape, self.exponent, self.mask = shape, exponent, mask
+        super().__init__(shape, exponent, mask)
         self.widths = band_widths(shape.freqs, bands, shape.sample_rate)
         self.into_bands = nn.ModuleList(nn.Linear(width * shape.parts, dim) for width in self.widths)
         self.time = nn.Sequential(nn.Linear(EMBEDDING, dim), nn.SiLU())
@@ -32,25 +31,24 @@ class BandSplit(nn.Module):
             for width in self.widths
         )
 
-    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
-        """Masks for every target; `state` and `time` are None for a process without them."""
-        tokens = self._tokens(state, mixture)
+    def image(self, image: Image, time: Time | None) -> Out:
+        """See MaskNetwork."""
+        tokens = self._tokens(image)
         condition = None if time is None else self.time(embed(time, EMBEDDING))
         for block in self.blocks:
             tokens = block(tokens, condition)
-        return self._masks(tokens)
+        return self._image(tokens)
 
-    def _tokens(self, state: State | None, mixture: Mixture) -> Tensor:
+    def _tokens(self, image: Image) -> Tensor:
         """(batch, frame, band, dim)"""
-        parts = rearrange(seen(state, mixture, self.exponent), "b part f t -> b t f part")
+        parts = rearrange(image, "b part f t -> b t f part")
         bands = [levelled(part.flatten(2)) for part in parts.split(self.widths, dim=2)]
         return torch.stack([layer(band) for layer, band in zip(self.into_bands, bands, strict=True)], dim=2)
 
-    def _masks(self, tokens: Tensor) -> Masks:
+    def _image(self, tokens: Tensor) -> Out:
         found = [layer(tokens[:, :, band]) for band, layer in enumerate(self.into_masks)]
         outs = self.shape.outs(self.mask)
-        bands = [rearrange(part, "b t (out f) -> b out f t", out=outs) for part in found]
-        return masks(torch.cat(bands, dim=2), self.shape, self.mask)
+        return torch.cat([rearrange(part, "b t (out f) -> b out f t", out=outs) for part in found], dim=2)
 
 
 class Block(nn.Module):

@@ -10,17 +10,17 @@ import torch
 from einops import rearrange
 from torch import nn
 
-from unsung.models.networks.shape import MaskKind, Masks, Mixture, Shape, State, Time, embed, masks, padded, seen
+from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
 
 EMBEDDING = 64  # numbers that describe a time
 
 
-class Crnn(nn.Module):
+class Crnn(MaskNetwork):
     """The network; its knobs are `networks.crnn` in params.yaml."""
 
     def __init__(self, shape: Shape, widths: Sequence[int], hidden: int, layers: int, exponent: float, mask: MaskKind) -> None:
-        super().__init__()
-        self.shape, self.exponent, self.mask, self.size = shape, exponent, mask, 2 ** len(widths)
+        super().__init__(shape, exponent, mask)
+        self.size = 2 ** len(widths)
         ins = [shape.parts, *widths[:-1]]
         self.down = nn.ModuleList(step(nn.Conv2d(a, b, (4, 3), (2, 1), (1, 1)), b) for a, b in zip(ins, widths, strict=True))
         self.freqs = -(-shape.freqs // self.size)  # that are left at the bottom
@@ -35,9 +35,9 @@ class Crnn(nn.Module):
         )
         self.last = nn.Conv2d(widths[0], shape.outs(mask), 1)
 
-    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
-        """Masks for every target; `state` and `time` are None for a process without them."""
-        x, skips = padded(seen(state, mixture, self.exponent), self.size, 1), []
+    def image(self, image: Image, time: Time | None) -> Out:
+        """See MaskNetwork."""
+        x, skips = padded(image, self.size, 1), []
         for layer in self.down:
             x = layer(x)
             skips.append(x)
@@ -47,7 +47,7 @@ class Crnn(nn.Module):
         x = rearrange(self.back(self.recurrence(tokens)[0]), "b t (c f) -> b c f t", f=self.freqs)
         for layer, skip in zip(reversed(self.up), reversed(skips), strict=True):
             x = layer(torch.cat([x, skip], dim=1))
-        return masks(self.last(x)[..., : self.shape.freqs, :], self.shape, self.mask)
+        return self.last(x)[..., : self.shape.freqs, :]
 
 
 def step(convolution: nn.Module, width: int) -> nn.Module:

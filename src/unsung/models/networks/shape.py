@@ -1,4 +1,8 @@
-"""What every network is told about the spectra it works on, the types of what goes in and out, and what they share."""
+"""What every network is told about the spectra it works on, the types of what goes in and out, and what they share.
+
+A network turns an image of real numbers into another: `MaskNetwork` makes the one out of spectra and masks out of the other, so
+that what lies between knows no complex numbers (ONNX has none, half precision neither).
+"""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +11,8 @@ from typing import Literal
 import torch
 from einops import rearrange
 from jaxtyping import Complex, Float
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from unsung.spectrum import compress
 
@@ -16,6 +21,9 @@ Mixture = Complex[Tensor, "batch channel freq frame"]
 Time = Float[Tensor, " batch"]
 Masks = Complex[Tensor, "batch target channel freq frame"]
 MaskKind = Literal["complex", "magnitude"]
+Image = Float[Tensor, "batch part freq frame"]
+Out = Float[Tensor, "batch out freq frame"]
+Parts = Float[Tensor, "batch target channel freq frame"]
 
 
 @dataclass(frozen=True)
@@ -38,20 +46,38 @@ class Shape:
         return self.targets * self.channels * (2 if kind == "complex" else 1)
 
 
-def seen(state: State | None, mixture: Mixture, exponent: float) -> Float[Tensor, "batch part freq frame"]:
-    """Real and imaginary parts of the mixture, and of the state if there is one, with magnitudes to the power of `exponent`."""
-    both = mixture if state is None else torch.cat([mixture, state.flatten(1, 2)], dim=1)
-    return rearrange(torch.view_as_real(compress(both, exponent)), "b c f t part -> b (c part) f t")
+class MaskNetwork(nn.Module):
+    """A network on spectra, around `image`, which each of them has."""
 
+    def __init__(self, shape: Shape, exponent: float, mask: MaskKind, recompute: bool = False) -> None:
+        super().__init__()
+        self.shape, self.exponent, self.mask, self.recompute = shape, exponent, mask, recompute
 
-def masks(image: Float[Tensor, "batch out freq frame"], shape: Shape, kind: MaskKind) -> Masks:
-    """Masks out of an image: complex numbers, or a share of the magnitude from 0 to 1 that keeps the mixture's phase."""
-    image = image.float()  # there are no complex numbers of half precision
-    if kind == "complex":
-        parts = rearrange(image, "b (target c part) f t -> b target c f t part", target=shape.targets, part=2)
-        return torch.view_as_complex(parts.contiguous())
-    share = rearrange(image.sigmoid(), "b (target c) f t -> b target c f t", target=shape.targets)
-    return torch.complex(share, torch.zeros_like(share))
+    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
+        """Masks for every target; `state` and `time` are None for a process without them."""
+        both = mixture if state is None else torch.cat([mixture, state.flatten(1, 2)], dim=1)
+        image = rearrange(torch.view_as_real(compress(both, self.exponent)), "b c f t part -> b (c part) f t")
+        real, imaginary = self.parts(self.image(image.contiguous(), time))  # a view would drag its order of axes through all layers
+        return torch.complex(real, torch.zeros_like(real) if imaginary is None else imaginary)
+
+    def image(self, image: Image, time: Time | None) -> Out:
+        """`shape.parts` compressed real and imaginary parts in, `shape.outs(mask)` numbers out, for each frequency and frame."""
+        raise NotImplementedError
+
+    def parts(self, image: Out) -> tuple[Parts, Parts | None]:
+        """Real and imaginary parts of the masks, or a share of the magnitude from 0 to 1 that keeps the mixture's phase."""
+        image = image.float()  # there are no complex numbers of half precision
+        if self.mask == "magnitude":
+            return rearrange(image.sigmoid(), "b (target c) f t -> b target c f t", target=self.shape.targets), None
+        split = rearrange(image, "b (target c part) f t -> part b target c f t", target=self.shape.targets, part=2)
+        return split[0], split[1]
+
+    def run(self, level: nn.Module, *inputs: Tensor) -> Tensor:
+        """A part of the network; with `recompute`, training makes its activations anew instead of keeping them."""
+        if self.recompute and self.training:
+            found: Tensor = checkpoint(level, *inputs, use_reentrant=False)
+            return found
+        return level(*inputs)  # type: ignore[no-any-return]
 
 
 def embed(time: Time, size: int) -> Float[Tensor, "batch {size}"]:
@@ -61,6 +87,6 @@ def embed(time: Time, size: int) -> Float[Tensor, "batch {size}"]:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-def padded(image: Float[Tensor, "batch part freq frame"], freqs: int, frames: int) -> Float[Tensor, "batch part more longer"]:
+def padded(image: Image, freqs: int, frames: int) -> Float[Tensor, "batch part more longer"]:
     """Filled up with zeros to multiples of `freqs` and `frames`."""
     return torch.nn.functional.pad(image, (0, -image.shape[-1] % frames, 0, -image.shape[-2] % freqs))

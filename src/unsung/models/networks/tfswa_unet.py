@@ -12,14 +12,13 @@ from collections.abc import Sequence
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from unsung.models.networks.shape import MaskKind, Masks, Mixture, Shape, State, Time, embed, masks, padded, seen
+from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
 
 EMBEDDING = 64  # numbers that describe a time
 
 
-class TfswaUNet(nn.Module):
+class TfswaUNet(MaskNetwork):
     """The network; its knobs are `networks.tfswa_unet` in params.yaml."""
 
     def __init__(
@@ -34,14 +33,8 @@ class TfswaUNet(nn.Module):
         mask: MaskKind,
         checkpoint: bool,
     ) -> None:
-        super().__init__()
-        self.shape, self.exponent, self.mask, self.checkpoint, self.size = (
-            shape,
-            exponent,
-            mask,
-            checkpoint,
-            patch * 2 ** (len(dims) - 1),
-        )
+        super().__init__(shape, exponent, mask, checkpoint)
+        self.size = patch * 2 ** (len(dims) - 1)
         self.into = nn.Conv2d(shape.parts, dims[0], patch, stride=patch)
         rows = -(-shape.freqs // self.size) * self.size // patch
         self.rows = nn.Parameter(torch.zeros(dims[0], rows, 1))  # windows know distances only, and a voice has its frequencies
@@ -54,27 +47,21 @@ class TfswaUNet(nn.Module):
         self.join = nn.ModuleList(nn.Conv2d(2 * dim, dim, 1) for dim in dims[:-1])
         self.out = nn.ConvTranspose2d(dims[0], shape.outs(mask), patch, stride=patch)
 
-    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
-        """Masks for every target; `state` and `time` are None for a process without them."""
-        freqs, frames = mixture.shape[-2:]
-        known = torch.zeros(len(mixture), device=mixture.device) if time is None else time
+    def image(self, image: Image, time: Time | None) -> Out:
+        """See MaskNetwork."""
+        freqs, frames = image.shape[-2:]
+        known = torch.zeros(len(image), device=image.device) if time is None else time
         condition = self.time(embed(known, EMBEDDING))
-        x, skips = self.into(padded(seen(state, mixture, self.exponent), self.size, self.size)) + self.rows, []
+        x, skips = self.into(padded(image, self.size, self.size)) + self.rows, []
         for number, level in enumerate(self.down):
-            x = self._run(level, x, condition)
+            x = self.run(level, x, condition)
             if number < len(self.merge):
                 skips.append(x)
                 x = self.merge[number](x)
         for number in reversed(range(len(self.up))):
             x = self.join[number](torch.cat([self.split[number](x), skips[number]], dim=1))
-            x = self._run(self.up[number], x, condition)
-        return masks(self.out(x)[..., :freqs, :frames], self.shape, self.mask)
-
-    def _run(self, level: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
-        if self.checkpoint and self.training:  # activations are made again in the backward pass instead of being kept
-            found: Tensor = checkpoint(level, x, condition, use_reentrant=False)
-            return found
-        return level(x, condition)  # type: ignore[no-any-return]
+            x = self.run(self.up[number], x, condition)
+        return self.out(x)[..., :freqs, :frames]
 
 
 class Level(nn.Module):

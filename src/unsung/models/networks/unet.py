@@ -12,19 +12,17 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from unsung.models.networks.shape import MaskKind, Masks, Mixture, Shape, State, Time, embed, masks, padded, seen
+from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
 
 EMBEDDING, HIDDEN = 128, 512  # numbers that describe a time, and what they are made into
 
 
-class UNet(nn.Module):
+class UNet(MaskNetwork):
     """The network; its knobs are `networks.unet` in params.yaml."""
 
     def __init__(self, shape: Shape, widths: Sequence[int], blocks: int, exponent: float, mask: MaskKind, checkpoint: bool) -> None:
-        super().__init__()
-        self.shape, self.exponent, self.mask, self.checkpoint = shape, exponent, mask, checkpoint
+        super().__init__(shape, exponent, mask, checkpoint)
         self.time = nn.Sequential(nn.Linear(EMBEDDING, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU())
         self.first = nn.Conv2d(shape.parts, widths[0], 3, padding=1)
         self.down = nn.ModuleList(Level(before, width, blocks) for before, width in zip([widths[0], *widths], widths, strict=False))
@@ -34,37 +32,26 @@ class UNet(nn.Module):
         self.widen = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in itertools.pairwise(widths))
         self.last = nn.Sequential(normalised(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], shape.outs(mask), 3, padding=1))
 
-    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
-        """Masks for every target; `state` and `time` are None for a process without them."""
-        freqs, frames = mixture.shape[-2:]
+    def image(self, image: Image, time: Time | None) -> Out:
+        """See MaskNetwork."""
+        freqs, frames = image.shape[-2:]
         size = 2 ** len(self.halve)
-        condition = self._condition(time, mixture)
-        x = self.first(padded(seen(state, mixture, self.exponent), size, size))
+        known = torch.zeros(len(image), device=image.device) if time is None else time  # so that all weights are used
+        condition = self.time(embed(known, EMBEDDING))
+        x = self.first(padded(image, size, size))
         skips = []
         for number, level in enumerate(self.down):
-            x = self._run(level, x, condition)
+            x = self.run(level, x, condition)
             skips.append(x)
             if number < len(self.halve):
                 x = self.halve[number](x)
         first, attention, second = self.bottom
         x = second(attention(first(x, condition)), condition)
         for number, level in enumerate(self.up):
-            x = self._run(level, torch.cat([x, skips[-1 - number]], dim=1), condition)
+            x = self.run(level, torch.cat([x, skips[-1 - number]], dim=1), condition)
             if number < len(self.widen):
                 x = self.widen[-1 - number](nn.functional.interpolate(x, scale_factor=2.0))
-        return masks(self.last(x)[..., :freqs, :frames], self.shape, self.mask)
-
-    def _condition(self, time: Time | None, mixture: Mixture) -> Tensor:
-        """(batch, HIDDEN); without a time that of 0, so that all weights are used."""
-        known = torch.zeros(len(mixture), device=mixture.device) if time is None else time
-        found: Tensor = self.time(embed(known, EMBEDDING))
-        return found
-
-    def _run(self, level: nn.Module, x: Tensor, condition: Tensor) -> Tensor:
-        if self.checkpoint and self.training:  # activations are made again in the backward pass instead of being kept
-            found: Tensor = checkpoint(level, x, condition, use_reentrant=False)
-            return found
-        return level(x, condition)  # type: ignore[no-any-return]
+        return self.last(x)[..., :freqs, :frames]
 
 
 class Level(nn.Module):
@@ -112,7 +99,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, width, freq, frame), the same again"""
         parts = self.into(self.norm(x)).unflatten(1, (3, self.heads, -1)).flatten(4).transpose(-1, -2)  # batch 3 head width place
-        query, key, value = parts.unbind(1)
+        query, key, value = (part.contiguous() for part in parts.unbind(1))  # or torch falls back to attention by the book
         found = nn.functional.scaled_dot_product_attention(query, key, value)
         return x + self.out(found.transpose(-1, -2).flatten(1, 2).unflatten(-1, x.shape[-2:]))  # type: ignore[no-any-return]
 
