@@ -1,7 +1,7 @@
 """The `unsung` command. Only arguments and words are here; the work is done by the library."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,7 +40,10 @@ def separate(
     window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
     overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows at once on a GPU.")] = 4,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Multiply matrices in 8 bits: faster on a CPU, a little less exact.")
+    ] = False,
 ) -> None:
     """Take the voice (or whatever the model knows) out of songs.
 
@@ -50,8 +53,26 @@ def separate(
     from unsung.params import Separate, validate
     from unsung.separation import separate_files
 
-    settings = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator}
+    settings = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}
     separate_files(songs, out, model, validate(Separate, settings, "the options"), {} if steps is None else {"steps": steps}, seed)
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.", show_default=False)],
+    format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="What runs it.")] = "onnx",
+    part: Annotated[
+        Literal["separator", "call"], typer.Option(help="From song to stems in one network call, or what a sampler calls.")
+    ] = "separator",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file; by default MODEL's name here.", show_default=False)
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Matrices of 8 bits, for a CPU (torchscript).")] = False,
+) -> None:
+    """Write a model as one file that needs no unsung to run, for input of any length."""
+    from unsung.export import write
+
+    typer.echo(write(model, format, part, out, int8))
 
 
 @app.command()

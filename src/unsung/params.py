@@ -17,7 +17,7 @@ from unsung.errors import UserError
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
-Accelerator = Literal["cpu", "gpu", "auto"]
+Accelerator = Literal["cpu", "gpu", "mps", "auto"]
 MoisesStem = Literal[
     "vocals", "bass", "drums", "guitar", "other_plucked", "percussion", "piano", "other_keys", "bowed_strings", "wind"
 ]
@@ -294,7 +294,7 @@ class Train(Section):
     clip: PositiveFloat
     ema: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    accelerator: Accelerator
+    accelerator: Accelerator | Literal["tpu"]
     devices: PositiveInt
     compile: bool
     valid_every: PositiveInt  # steps
@@ -309,11 +309,13 @@ class Separate(Section):
     overlap: Annotated[float, Field(ge=0, le=0.5)]
     batch_size: PositiveInt
     accelerator: Accelerator
+    int8: bool
 
 
 class Evaluate(Section):
     window_seconds: Annotated[float, Field(ge=0.01)]  # seconds
     filter_taps: PositiveInt  # samples
+    whole_tracks: bool
 
 
 class Report(Section):

@@ -95,7 +95,7 @@ def write_parts(
 def separate_track(track: Track, model: Path, folder: Path, separate: Separate, sampling: Sampling, seed: int) -> None:
     """Separate a track of a dataset with the model of a folder into `folder`/<track>, unless that was done before."""
     torch.set_num_threads(1)
-    separator = Separator.load(model).to(device_of(separate.accelerator))
+    separator = load(model, separate)
     config, out = separator.config, folder / track.name
     if all((out / f"{part}.flac").exists() for part in config.parts):
         return
@@ -115,9 +115,9 @@ def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Sepa
     names = [song.stem for song in songs]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"two songs are called {min(twice)} and would share a folder; separate them one after the other")
-    separator = Separator.load(model).to(device_of(separate.accelerator))
+    separator = load(model, separate)
     plan = Plan.of(separate, separator.config.sample_rate, sampling, seed)
-    made_with = [sha256(model / WEIGHTS), sha256(model / CONFIG), asdict(plan)]
+    made_with = [sha256(model / WEIGHTS), sha256(model / CONFIG), asdict(plan), separate.int8]
     for song in songs:
         own = audio.facts(song)
         comment = f"unsung {fingerprint([*made_with, sha256(song)])}"
@@ -138,16 +138,31 @@ def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Sepa
         print(f"{song}: {', '.join(f'{folder / part}.flac' for part in separator.config.parts)}")
 
 
+def load(model: Path, separate: Separate) -> Separator:
+    """The separator of a model folder, where and as it is to run.
+
+    Raises:
+        UserError: it cannot be read, or cannot run so.
+    """
+    separator, device = Separator.load(model), device_of(separate.accelerator)
+    if not separate.int8:
+        return separator.to(device)
+    if device.type != "cpu":
+        raise UserError("int8 is for the CPU; set accelerator to cpu")
+    return separator.quantised()
+
+
 def device_of(accelerator: Accelerator) -> torch.device:
-    """cpu, or gpu as cuda; auto takes the GPU if there is one.
+    """The device of that name, cuda for gpu; auto takes such a GPU if there is one.
 
     Raises:
         UserError: a GPU is asked for and there is none.
     """
-    found = torch.cuda.is_available()
-    if accelerator == "gpu" and not found:
-        raise UserError("accelerator is gpu, and torch finds none; set it to auto or cpu")
-    return torch.device("cuda" if found and accelerator != "cpu" else "cpu")
+    there = {"cpu": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    name = accelerator if accelerator != "auto" else ("gpu" if there["gpu"] else "cpu")
+    if not there[name]:
+        raise UserError(f"accelerator is {name}, and torch finds none; set it to auto or cpu")
+    return torch.device("cuda" if name == "gpu" else name)
 
 
 def parts(separator: Separator, song: Song, own: Facts, plan: Plan) -> Iterator[Parts]:
@@ -214,12 +229,12 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
 
 def _estimate(separator: Separator, batch: Sequence[Window], plan: Plan) -> Float[np.ndarray, "_window _target _frame _channel"]:
     """The stems of a batch of windows; other channels than the model's go through it one by one."""
-    device = next(separator.parameters()).device
+    device = separator.device
     song = torch.from_numpy(np.stack([window.samples for window in batch])).transpose(1, 2)
     together = song.shape[1] == separator.config.channels
     items = song if together else song.flatten(0, 1)[:, None].expand(-1, separator.config.channels, -1)
     seeds = [(plan.seed, window.start, i) for window in batch for i in range(len(items) // len(batch))]
-    size = len(items) if device.type == "cuda" else 1  # a matrix product of another size rounds otherwise, see docs/design.md
+    size = 1 if device.type == "cpu" else len(items)  # a matrix product of another size rounds otherwise, see docs/design.md
     with torch.inference_mode():
         without = [
             separator.counterfactual(some.to(device), plan.sampling, generators(numbers, device)).cpu()

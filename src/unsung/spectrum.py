@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-EPSILON = 1e-8
+EPSILON = 1e-8  # keeps the compression smooth at zero
+LEAST_RMS = 1e-4  # of silence
 
 
 def transform(waveform: Float[Tensor, "*batch sample"], n_fft: int, hop_length: int) -> Complex[Tensor, "*batch freq frame"]:
@@ -36,5 +37,5 @@ def compress(spectrum: Complex[Tensor, "*shape"], exponent: float) -> Complex[Te
 
 
 def rms(spectrum: Complex[Tensor, "batch channel freq frame"]) -> Float[Tensor, " batch"]:
-    """The root mean square of each spectrum, by which it is divided for the network; at least 1e-4 (silence)."""
-    return (spectrum.real.square() + spectrum.imag.square()).mean(dim=(1, 2, 3)).sqrt().clamp_min(1e-4)
+    """The root mean square of each spectrum, by which it is divided for the network, at least LEAST_RMS."""
+    return (spectrum.real.square() + spectrum.imag.square()).mean(dim=(1, 2, 3)).sqrt().clamp_min(LEAST_RMS)

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.accelerators import XLAAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -232,7 +233,9 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> T
     callbacks.append(ModelCheckpoint(scratch, STATE.removesuffix(".ckpt"), enable_version_counter=False))
     if train.patience:
         callbacks.append(EarlyStopping("valid_sdr", mode="max", patience=train.patience))
-    device = separation.device_of(train.accelerator).type
+    device = train.accelerator if train.accelerator == "tpu" else separation.device_of(train.accelerator).type
+    if device == "tpu" and not XLAAccelerator.is_available():
+        raise UserError("train.accelerator is tpu, and Lightning finds none (it looks through torch_xla); set it to auto or cpu")
     return Trainer(
         accelerator=device,
         devices=train.devices,

@@ -13,5 +13,5 @@ def test_training_and_separating_show_the_mixture_alone():
         calls.append((state, mixture, time))
         return torch.full_like(a, 0.25)
 
-    torch.testing.assert_close(Predictive().sample(network, y, 1, []), 0.75 * y.unsqueeze(1))
+    torch.testing.assert_close(Predictive().sample(network, y, 1, []), 0.75 * y[None, :, None])
     assert calls == [(None, y, None)]

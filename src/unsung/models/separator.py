@@ -4,6 +4,8 @@ A model folder is `config.json`, the Config below, and `weights.safetensors`. It
 of network calls and the seed, which are the user's.
 """
 
+import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,9 +21,9 @@ from torch import Generator, Tensor, nn
 from unsung import spectrum
 from unsung.errors import UserError
 from unsung.models import losses
-from unsung.models.networks import NETWORKS, Shape
+from unsung.models.networks import NETWORKS, MaskNetwork, Shape
 from unsung.models.processes import PROCESSES
-from unsung.models.processes.shown import masked
+from unsung.models.processes.shown import Samples, masked
 from unsung.params import Loss, Params
 
 Sampling = Mapping[str, Any]  # how a process samples, such as {"steps": 4}; what is left out is the process's own choice
@@ -73,7 +75,7 @@ class Separator(nn.Module):
         self.config = config
         self.process = PROCESSES[config.process](**config.process_settings)  # type: ignore[arg-type]
         shape = Shape(len(config.targets), config.channels, config.n_fft // 2 + 1, config.sample_rate, state=self.process.has_state)
-        self.network = NETWORKS[config.network](shape, **config.network_settings)
+        self.network: MaskNetwork = NETWORKS[config.network](shape, **config.network_settings)
 
     def loss(
         self, stems: Complex[Tensor, "batch part channel freq frame"], settings: Loss, rngs: Sequence[Generator]
@@ -94,12 +96,31 @@ class Separator(nn.Module):
     def counterfactual(
         self, mixture: Float[Tensor, "batch channel sample"], sampling: Sampling, rngs: Sequence[Generator]
     ) -> Float[Tensor, "batch target channel sample"]:
-        """The waveforms of the songs without each target; `sampling` goes to the process, with one generator for each item."""
-        n_fft, hop_length = self.config.n_fft, self.config.hop_length
-        y = spectrum.transform(mixture, n_fft, hop_length)
+        """The waveforms of the songs without each target: what the samples of the process are in the mean."""
+        found = self.samples(mixture, sampling, rngs).mean(0)
+        return spectrum.inverse(found, self.config.n_fft, self.config.hop_length, mixture.shape[-1])
+
+    def samples(self, mixture: Float[Tensor, "batch channel sample"], sampling: Sampling, rngs: Sequence[Generator]) -> Samples:
+        """The spectra that the process draws; `sampling` goes to it, with one generator for each item."""
+        y = spectrum.transform(mixture, self.config.n_fft, self.config.hop_length)
         scale = spectrum.rms(y).view(-1, 1, 1, 1)
         found = self.process.sample(self.network, y / scale, len(self.config.targets), rngs, **sampling)
-        return spectrum.inverse(found * scale.unsqueeze(1), n_fft, hop_length, mixture.shape[-1])
+        return found * scale.unsqueeze(1)
+
+    def quantised(self) -> "Separator":
+        """A copy for the CPU whose matrices have 8 bits, all but those of LSTMs, which are slower so (docs/experiments.md)."""
+        from torch.ao.quantization import quantize_dynamic  # here: it takes a while to import
+
+        found = copy.deepcopy(self).cpu().eval()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # torch moves this to a package of its own
+            found.network = quantize_dynamic(found.network, {nn.Linear, nn.GRU}, dtype=torch.qint8)
+        return found
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are; quantised ones are no parameters, and on the CPU."""
+        return next((weight.device for weight in self.parameters()), torch.device("cpu"))
 
     def save(self, folder: Path) -> None:
         """Write config.json and weights.safetensors; the same model is the same bytes."""

@@ -8,19 +8,17 @@ and no file, only the `Shape` of what it works on.
 
 from collections.abc import Callable
 
-from torch import nn
-
 from unsung.models.networks.band_split import BandSplit
 from unsung.models.networks.crnn import Crnn
-from unsung.models.networks.shape import Shape
+from unsung.models.networks.shape import MaskNetwork, Shape
 from unsung.models.networks.tfswa_unet import TfswaUNet
 from unsung.models.networks.unet import UNet
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {
+NETWORKS: dict[str, Callable[..., MaskNetwork]] = {
     "band_split": BandSplit,
     "unet": UNet,
     "tfswa_unet": TfswaUNet,
     "crnn": Crnn,
 }
 
-__all__ = ["NETWORKS", "Shape"]
+__all__ = ["NETWORKS", "MaskNetwork", "Shape"]

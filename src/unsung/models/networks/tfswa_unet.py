@@ -13,7 +13,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
+from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, missing, padded
 
 EMBEDDING = 64  # numbers that describe a time
 
@@ -50,7 +50,7 @@ class TfswaUNet(MaskNetwork):
     def image(self, image: Image, time: Time | None) -> Out:
         """See MaskNetwork."""
         freqs, frames = image.shape[-2:]
-        known = torch.zeros(len(image), device=image.device) if time is None else time
+        known = torch.zeros(image.shape[0], device=image.device) if time is None else time
         condition = self.time(embed(known, EMBEDDING))
         x, skips = self.into(padded(image, self.size, self.size)) + self.rows, []
         for number, level in enumerate(self.down):
@@ -113,7 +113,7 @@ class WindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, row, place, dim), the same again: rows do not see each other"""
         batch, rows, length, _ = x.shape
-        filled = nn.functional.pad(x, (0, 0, self.shift, -(length + self.shift) % self.window))
+        filled = nn.functional.pad(x, (0, 0, self.shift, missing(length + self.shift, self.window)))
         places = torch.arange(filled.shape[2], device=x.device) - self.shift
         there = (places >= 0) & (places < length)
         parts = rearrange(self.into(filled), "b r (n w) (three h c) -> three (b r) n h w c", three=3, h=self.heads, w=self.window)

@@ -36,7 +36,7 @@ class UNet(MaskNetwork):
         """See MaskNetwork."""
         freqs, frames = image.shape[-2:]
         size = 2 ** len(self.halve)
-        known = torch.zeros(len(image), device=image.device) if time is None else time  # so that all weights are used
+        known = torch.zeros(image.shape[0], device=image.device) if time is None else time  # so that all weights are used
         condition = self.time(embed(known, EMBEDDING))
         x = self.first(padded(image, size, size))
         skips = []

@@ -1,7 +1,7 @@
 """Processes: how a counterfactual is generated with a network.
 
     corrupt(counterfactual, mixture, rngs) -> Shown: what training shows the network, and the goal if that is not masks
-    sample(network, mixture, targets, rngs, **sampling) -> a counterfactual
+    sample(network, mixture, targets, rngs, **sampling) -> counterfactuals, one for each sample that is drawn
 
 A process is one file here, one line in PROCESSES and its section in params.yaml: its `forward` part is what training sees, the keys
 beside it are the keyword arguments of `sample`. It knows nothing of a network's inside; randomness comes in as one generator for

@@ -14,7 +14,7 @@ import torch
 from torch import Generator
 
 from unsung.models.networks.shape import Mixture, State, Time
-from unsung.models.processes.shown import Network, Shown, masked, noise_like
+from unsung.models.processes.shown import Network, Samples, Shown, masked, noise_like
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Bridge:
         steps: int = 1,
         samples: int = 1,
         deterministic: bool = False,
-    ) -> State:
-        """The mean of `samples` counterfactuals, each generated in `steps` calls of the network, with noise or without."""
+    ) -> Samples:
+        """Counterfactuals, each generated in `steps` calls of the network, with noise or without; as many as differ."""
         sigma = 0.0 if deterministic else self.sigma
         different = samples if steps > 1 and sigma else 1  # one call begins without noise: all samples would be the same
         found = [sample(lambda x, y, t: masked(network(x, y, t), y), y, targets, steps, sigma, rngs) for _ in range(different)]
-        return torch.stack(found).mean(0)
+        return torch.stack(found)
 
 
 def draw_times(start: float, rngs: Sequence[Generator]) -> Time:

@@ -21,7 +21,7 @@ import torch
 from torch import Generator, Tensor
 
 from unsung.models.networks.shape import Mixture, State, Time
-from unsung.models.processes.shown import Network, Shown, masked, noise_like
+from unsung.models.processes.shown import Network, Samples, Shown, masked, noise_like
 from unsung.spectrum import compress
 
 Sampler = Literal["ddpm", "ddim", "dpmsolver++"]
@@ -63,13 +63,13 @@ class Ddpm:
         eta: float = 0.0,
         guidance: float = 1.0,
         start: float = 1.0,
-    ) -> State:
-        """The mean of `samples` counterfactuals, each in `steps` calls, or twice as many with guidance other than 1.
+    ) -> Samples:
+        """`samples` counterfactuals, each in `steps` calls, or twice as many with guidance other than 1.
 
         `start` below 1 begins at that share of the times, from the mixture with the noise of there.
         """
         found = [self._sample(network, y, targets, rngs, steps, sampler, eta, guidance, start) for _ in range(samples)]
-        return torch.stack(found).mean(0)
+        return torch.stack(found)
 
     def _sample(
         self,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Generator
 
 from unsung.models.networks.shape import Mixture, State
-from unsung.models.processes.shown import Network, Shown, masked
+from unsung.models.processes.shown import Network, Samples, Shown, masked
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,6 @@ class Predictive:
         """Nothing: training shows what separating shows."""
         return Shown(None, y, None)
 
-    def sample(self, network: Network, y: Mixture, targets: int, rngs: Sequence[Generator], steps: int = 1) -> State:
+    def sample(self, network: Network, y: Mixture, targets: int, rngs: Sequence[Generator], steps: int = 1) -> Samples:
         """The counterfactual, in one call whatever `steps` says."""
-        return masked(network(None, y, None), y)
+        return masked(network(None, y, None), y).unsqueeze(0)

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Generator
+from jaxtyping import Complex
+from torch import Generator, Tensor
 
 from unsung.models.networks.shape import Mixture, State, Time
 
+Samples = Complex[Tensor, "draw batch target channel freq frame"]  # counterfactuals
 Network = Callable[[State | None, Mixture, Time | None], State]  # -> what it puts out: masks, or what else a process makes of it
 
 

@@ -1,0 +1,178 @@
+"""A trained Separator as one file for other programs: ONNX or TorchScript, of any length and batch.
+
+Neither side needs unsung to run it. What goes in and out are real numbers, for ONNX has no complex ones: the spectrum is a
+convolution with the windowed sines and cosines of the Fourier transform, its inverse the transposed one over the sum of the
+windows' squares (Griffin and Lim 1984, doi:10.1109/TASSP.1984.1164317).
+
+    separator   mixture (batch, channel, sample) -> counterfactuals (batch, target, channel, sample), in one network call
+    call        what a sampler calls: state (batch, target, channel, freq, frame, 2), mixture (batch, channel, freq, frame, 2),
+                time (batch) -> masks, or what else the process predicts, like the state. The last axis holds real and imaginary
+                parts, as in numpy's `spectrum.view("float32")`; the spectra are those of `unsung.spectrum`, divided by their rms
+"""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from unsung.errors import UserError
+from unsung.files import atomically
+from unsung.models.networks import MaskNetwork
+from unsung.models.separator import Separator
+from unsung.spectrum import EPSILON, LEAST_RMS
+
+Format = Literal["onnx", "torchscript"]
+Part = Literal["separator", "call"]
+ENDINGS = {"onnx": "onnx", "torchscript": "pt"}
+OPSET = 18
+AXES = {  # those whose length may be another one each time
+    "mixture": {"separator": {0: "batch", 2: "sample"}, "call": {0: "batch", 3: "frame"}},
+    "state": {"call": {0: "batch", 4: "frame"}},
+    "time": {"call": {0: "batch"}},
+    "counterfactual": {"separator": {0: "batch", 3: "sample"}},
+    "out": {"call": {0: "batch", 4: "frame"}},
+}
+
+
+def write(model: Path, format: Format, part: Part, out: Path | None = None, int8: bool = False) -> Path:
+    """Write the model of a folder as one file, by default named after it in the current folder; where it is.
+
+    The file says in its metadata (ONNX) or its extra file config.json (TorchScript) what the model's config.json says.
+
+    Raises:
+        UserError: the model cannot be read, or cannot be written so.
+    """
+    separator = Separator.load(model)
+    if part == "separator" and separator.config.process == "ddpm":
+        raise UserError("ddpm begins at noise and has no separator of one call; export what a sampler calls: --part call")
+    if int8 and format == "onnx":
+        raise UserError(
+            "int8 is for torchscript: onnxruntime's was no faster here (docs/experiments.md); leave --int8 or the format out"
+        )
+    if int8:
+        separator = separator.quantised()
+    path = out or Path(f"{model.resolve().name}.{ENDINGS[format]}")
+    module, inputs = _traceable(separator, part)
+    facts = {"part": part, **separator.config.model_dump(mode="json")}
+    with atomically(path) as partial, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of every size that Python reads; the tests try other sizes
+        if format == "onnx":
+            _write_onnx(module, inputs, part, partial, facts)
+        else:
+            torch.jit.trace(module, tuple(inputs.values()), check_trace=False).save(
+                str(partial), _extra_files={"config.json": json.dumps(facts)}
+            )
+    return path
+
+
+def _traceable(separator: Separator, part: Part) -> tuple[nn.Module, dict[str, Tensor]]:
+    """The module and an example of what goes in; networks are followed once with it, so it must not be of size 1."""
+    config = separator.config
+    mixture = torch.randn(2, config.channels, 2 * config.n_fft + 40 * config.hop_length)
+    if part == "separator":
+        return OneStep(separator).eval(), {"mixture": mixture}
+    spectra = torch.randn(2, len(config.targets) + 1, config.channels, config.n_fft // 2 + 1, 40, 2)
+    if not separator.process.has_state:
+        return Stateless(separator.network).eval(), {"mixture": spectra[:, 0]}
+    return Call(separator.network).eval(), {"state": spectra[:, 1:], "mixture": spectra[:, 0], "time": torch.rand(2)}
+
+
+def _write_onnx(module: nn.Module, inputs: dict[str, Tensor], part: Part, path: Path, facts: dict[str, object]) -> None:
+    import onnx  # here: only this needs it
+
+    output = "counterfactual" if part == "separator" else "out"
+    axes = {name: AXES[name][part] for name in [*inputs, output]}
+    torch.onnx.export(
+        module, tuple(inputs.values()), str(path), dynamo=False, opset_version=OPSET, dynamic_axes=axes,
+        input_names=list(inputs), output_names=[output],
+    )  # fmt: skip
+    found = onnx.load(str(path))
+    onnx.helper.set_model_props(
+        found, {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    )
+    onnx.save(found, str(path))
+
+
+class Call(nn.Module):
+    """One call of a network, on real and imaginary parts."""
+
+    def __init__(self, network: MaskNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, state: Tensor, mixture: Tensor, time: Tensor) -> Tensor:
+        """(batch, target, channel, freq, frame, 2), (batch, channel, freq, frame, 2), (batch) -> as the state"""
+        return self.masks(torch.cat([mixture, state.flatten(1, 2)], dim=1), time)
+
+    def masks(self, spectra: Tensor, time: Tensor | None) -> Tensor:
+        """(batch, all channels, freq, frame, 2) -> (batch, target, channel, freq, frame, 2)"""
+        power = spectra.square().sum(-1, keepdim=True) + EPSILON
+        seen = spectra * power.pow((self.network.exponent - 1) / 2)
+        real, imaginary = self.network.parts(
+            self.network.image(seen.permute(0, 1, 4, 2, 3).reshape(seen.shape[0], -1, *seen.shape[2:4]), time)
+        )
+        return torch.stack([real, torch.zeros_like(real) if imaginary is None else imaginary], dim=-1)
+
+
+class Stateless(Call):
+    """The same for a network that sees the mixture alone."""
+
+    def forward(self, mixture: Tensor) -> Tensor:  # type: ignore[override]
+        """(batch, channel, freq, frame, 2) -> (batch, target, channel, freq, frame, 2)"""
+        return self.masks(mixture, None)
+
+
+class OneStep(nn.Module):
+    """A separator's one network call from waveform to waveforms."""
+
+    forwards: Tensor
+    backwards: Tensor
+    power: Tensor
+
+    def __init__(self, separator: Separator) -> None:
+        super().__init__()
+        config = separator.config
+        self.call, self.targets, self.has_state = Call(separator.network), len(config.targets), separator.process.has_state
+        self.n_fft, self.hop_length = config.n_fft, config.hop_length
+        window = torch.hann_window(config.n_fft, dtype=torch.float64)
+        waves = torch.fft.rfft(torch.eye(config.n_fft, dtype=torch.float64), dim=-1).T  # freq sample
+        self.register_buffer("forwards", torch.cat([waves.real, waves.imag])[:, None].mul(window).float())
+        back = torch.fft.irfft(torch.eye(config.n_fft // 2 + 1, dtype=torch.float64), n=config.n_fft, dim=-1)
+        turned = torch.fft.irfft(1j * torch.eye(config.n_fft // 2 + 1, dtype=torch.float64), n=config.n_fft, dim=-1)
+        self.register_buffer("backwards", torch.cat([back, turned])[:, None].mul(window).float())
+        self.register_buffer("power", window.square()[None, None].float())
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        """(batch, channel, sample) -> (batch, target, channel, sample)"""
+        y = self.transform(mixture)
+        scale = y.square().sum(-1).mean(dim=(1, 2, 3)).sqrt().clamp_min(LEAST_RMS)[:, None, None, None, None]
+        y = y / scale
+        if self.has_state:
+            masks = self.call(y.unsqueeze(1).expand(-1, self.targets, -1, -1, -1, -1), y, torch.ones_like(mixture[:, 0, 0]))
+        else:
+            masks = self.call.masks(y, None)
+        real, imaginary = y.unsqueeze(1).unbind(-1)
+        share, turn = (1 - masks[..., 0]), -masks[..., 1]
+        found = torch.stack([share * real - turn * imaginary, share * imaginary + turn * real], dim=-1)
+        return self.inverse(found * scale[:, None], mixture.shape[-1])
+
+    def transform(self, waveform: Tensor) -> Tensor:
+        """(batch, channel, sample) -> (batch, channel, freq, frame, 2)"""
+        lines = waveform.reshape(-1, 1, waveform.shape[-1])
+        found = nn.functional.conv1d(lines, self.forwards, stride=self.hop_length, padding=self.n_fft // 2)
+        parts = found.reshape(waveform.shape[0], -1, 2, self.n_fft // 2 + 1, found.shape[-1])
+        return parts.permute(0, 1, 3, 4, 2)
+
+    def inverse(self, spectra: Tensor, length: int) -> Tensor:
+        """(batch, target, channel, freq, frame, 2) -> (batch, target, channel, sample)"""
+        lines = spectra.permute(0, 1, 2, 5, 3, 4).reshape(-1, self.n_fft + 2, spectra.shape[-2])
+        found, windows = (
+            nn.functional.conv_transpose1d(
+                image, kernel, stride=self.hop_length, padding=self.n_fft // 2, output_padding=self.hop_length - 1
+            )[..., :length]
+            for image, kernel in [(lines, self.backwards), (torch.ones_like(lines[:1, :1]), self.power)]
+        )
+        return (found / windows).reshape(spectra.shape[0], self.targets, -1, length)
