@@ -1,8 +1,10 @@
 import json
 import subprocess
 import sys
+import warnings
 
 import av
+import mir_eval
 import numpy as np
 import pytest
 
@@ -30,6 +32,26 @@ def test_it_is_museval_to_the_last_digit(case):
         np.testing.assert_array_equal(table[measure], values.ravel())
     assert list(table["source"].unique()) == ["vocals", "accompaniment"]
     assert table["start"].max() == 4.0
+
+
+def test_whole_tracks_are_scored_as_mir_eval_does(case):
+    """The literature's BSSEval v3; mir_eval knows one channel only."""
+    truth, found = ({name: samples[:, :1] for name, samples in x.items()} for x in case)
+    table = scoring.score_whole(truth, found, 512)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated there, and nowhere else
+        expected = mir_eval.separation.bss_eval_sources(
+            *(np.stack([samples[:, 0] for samples in x.values()]).astype(float) for x in (truth, found)), compute_permutation=False
+        )
+    for measure, values in zip(scoring.WHOLE, expected, strict=False):
+        np.testing.assert_allclose(table[measure], values, atol=1e-6)
+
+
+def test_a_whole_track_without_a_source_has_no_score_and_a_silent_estimate_has_a_bad_one(case):
+    truth, found = case
+    assert scoring.score_whole({**truth, "vocals": 0 * truth["vocals"]}, found, 32)["sdr"].isna().all()
+    silent = scoring.score_whole(truth, {**found, "vocals": 0 * found["vocals"]}, 32).set_index("source")
+    assert silent.loc["vocals", "sdr"] < 0 < silent.loc["accompaniment", "sdr"]
 
 
 def test_sdr_needs_no_filter(case):

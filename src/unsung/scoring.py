@@ -5,6 +5,9 @@ SDR, ISR, SIR and SAR of images in windows of a second with time-invariant 512-t
 drops a frame for all sources when any reference or estimate is exactly silent in it. That is right for a reference, where the
 ratios have no meaning, but an estimate must not gain by saying nothing: a silent frame of it gets the least noise there is, so
 it scores 0 dB instead of vanishing.
+
+Beside it BSSEval v3 sources of whole tracks (Vincent et al. 2006), which the literature on MIR-1K gives: a source filtered by 512
+taps is still that source, so there is no ISR, and SDR counts no filtering as an error.
 """
 
 import importlib.util
@@ -32,6 +35,7 @@ def _museval_metrics() -> ModuleType:
 
 museval_metrics = _museval_metrics()  # at once: what it loads must be there before parallel.py puts libraries on one thread
 MEASURES = ("sdr", "isr", "sir", "sar")
+WHOLE = ("sdr", "sir", "sar")
 Frames = Float[np.ndarray, " _frame"]
 
 
@@ -76,6 +80,24 @@ def score(
         ],
         ignore_index=True,
     )
+
+
+def score_whole(references: Mapping[str, Samples], estimates: Mapping[str, Samples], taps: int) -> pd.DataFrame:
+    """BSSEval v3 sources over a whole track, as mir_eval.separation.bss_eval_sources has them: source, sdr, sir, sar (dB).
+
+    NaN where some reference is silent from beginning to end.
+    """
+    names = list(references)
+    truth = np.stack([references[name] for name in names]).astype(np.float64)
+    found = np.stack([estimates[name] for name in names]).astype(np.float64)
+    length = truth.shape[1]
+    if silent_frames(truth, length).any():
+        return pd.DataFrame({"source": names} | dict.fromkeys(WHOLE, np.nan))
+    sdr, _, sir, sar, _ = museval_metrics.bss_eval(
+        truth, _audible(found, length), window=np.inf, hop=np.inf, filters_len=taps, framewise_filters=True,
+        bsseval_sources_version=True,
+    )  # fmt: skip
+    return pd.DataFrame({"source": names, "sdr": sdr[:, 0], "sir": sir[:, 0], "sar": sar[:, 0]}).replace([np.inf, -np.inf], np.nan)
 
 
 def silent_frames(sources: Float[np.ndarray, "_source _frame _channel"], window: int) -> Bool[np.ndarray, " _window"]:
