@@ -16,9 +16,10 @@ from unsung.params import load_params
 def main() -> None:
     params = load_params()
     tracks = read_index(STEMS / "test")
-    tables = parallel.over(partial(score_track, estimates=SEPARATED, params=params), tracks, params.compute, desc="score")
-    with atomically(SCORES / "frames.parquet") as partial_file:
-        pd.concat(tables, ignore_index=True).to_parquet(partial_file, index=False)
+    found = parallel.over(partial(score_track, estimates=SEPARATED, params=params), tracks, params.compute, desc="score")
+    for name, tables in zip(("frames", "tracks"), zip(*found, strict=True), strict=True):
+        with atomically(SCORES / f"{name}.parquet") as partial_file:
+            pd.concat(tables, ignore_index=True).to_parquet(partial_file, index=False)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,18 @@ from stages import METRICS, MODELS, REPORTS, SCORES, SEPARATED, STEMS
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
 from unsung.evaluation import SYSTEMS
+from unsung.models.separator import Separator
 from unsung.params import load_params
-from unsung.reporting.report import write_report
+from unsung.reporting.report import Findings, write_report
 from unsung.reporting.tables import by_track, wide
 
 
 def main() -> None:
     params = load_params()
-    scores = by_track(pd.read_parquet(SCORES / "frames.parquet"))
-    curve = pd.read_csv(MODELS / "curve.csv")
-    tracks = read_index(STEMS / "test")
-    metrics = write_report(REPORTS / "report.md", scores, curve, tracks, SEPARATED, params)
+    scores, whole = by_track(pd.read_parquet(SCORES / "frames.parquet")), pd.read_parquet(SCORES / "tracks.parquet")
+    curve, crossings = pd.read_csv(MODELS / "curve.csv"), pd.read_csv("benchmarks/crossings.csv")
+    found = Findings(scores, whole, curve, read_index(STEMS / "test"), SEPARATED, Separator.load(MODELS / "best"))
+    metrics = write_report(REPORTS / "report.md", found, crossings, params)
     METRICS.mkdir(exist_ok=True)
     (METRICS / "separation.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     wide(scores, SYSTEMS[0]).to_csv(REPORTS / "tracks.csv", index=False, float_format="%.4f")

@@ -47,6 +47,7 @@ def test_songs_of_every_kind_are_separated_and_add_up(folder):
         (["nan.wav"], "nan.wav has NaN or infinite samples"),
         (["wav song.wav", "-m", "models"], "models is not a model folder"),
         (["wav song.wav", "--accelerator", "tpu"], "accelerator in the options is 'tpu'"),
+        (["wav song.wav", "--accelerator", "mps"], "accelerator is mps, and torch finds none"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_1(folder, arguments, said):
@@ -76,3 +77,12 @@ def test_a_preset_is_written_and_taken_back(tmp_path):
     assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
     wrong = unsung("preset", "nono", cwd=tmp_path)
     assert wrong.returncode == 1 and wrong.stderr.startswith("unsung: there is no preset nono, only crnn, demo,")
+
+
+def test_a_model_is_exported_and_what_cannot_be_is_told(folder):
+    done = unsung("export", "models/best", cwd=folder)
+    assert done.returncode == 0 and done.stdout.strip() == "best.onnx" and (folder / "best.onnx").stat().st_size > 1000, done.stderr
+    done = unsung("export", "models/best", "--format", "torchscript", "--part", "call", "-o", "a/call.pt", cwd=folder)
+    assert done.stdout.strip() == "a/call.pt" and (folder / "a" / "call.pt").exists()
+    done = unsung("export", "models", cwd=folder)
+    assert done.returncode == 1 and done.stderr.startswith("unsung: models is not a model folder") and done.stderr.count("\n") == 1

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.conftest import changed
 from unsung import audio, separation
 from unsung.data.tracks import mixture, read_index
 from unsung.evaluation import SYSTEMS, ideal_ratio_mask, references, score_track
@@ -32,9 +33,14 @@ def test_every_system_is_scored(track, params, tmp_path, separator):
     plan = separation.Plan.of(params.separate, 8000, {}, 0)
     own = audio.Facts(8000, 1, 0)
     separation.write_parts(separator, lambda: mixture(track), own, tmp_path / track.name, plan)
-    table = score_track(track, tmp_path, params)
+    table, whole = score_track(track, tmp_path, params)
     assert list(table["system"].unique()) == list(SYSTEMS)
     assert len(table) == 3 * 2 * 4
     medians = table.groupby(["system", "source"])["sdr"].median()
     assert medians["ideal ratio mask", "vocals"] > medians["mixture", "vocals"]
     assert medians["mixture", "vocals"] == pytest.approx(-medians["mixture", "accompaniment"], abs=3)
+    assert whole.empty
+    _, whole = score_track(track, tmp_path, changed(params, evaluate__whole_tracks=True))
+    rows = whole.set_index(["system", "source"])
+    assert len(rows) == 6 and (rows["seconds"] == 4.0).all()
+    assert rows.loc[("ideal ratio mask", "vocals"), "sdr"] > rows.loc[("mixture", "vocals"), "sdr"] + 5

@@ -188,6 +188,20 @@ def test_a_gpu_that_is_not_there_is_one_line():
     assert separation.device_of("cpu").type == "cpu"
 
 
+def test_eight_bits_are_asked_for_by_a_switch(params, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    Separator(Config.of(changed(params, networks__band_split__dim=32), covers_song=False)).save(tmp_path)
+    song = noise(4000)
+    plain, small = (
+        next(stems(separation.load(tmp_path, params.separate.model_copy(update={"int8": int8})), iter([song]), PLAN))
+        for int8 in (False, True)
+    )
+    assert 0 < np.square(plain - small).sum() < 1e-2 * np.square(plain).sum()
+    monkeypatch.setattr(separation, "device_of", lambda accelerator: torch.device("cuda"))
+    with pytest.raises(UserError, match="int8 is for the CPU; set accelerator to cpu"):
+        separation.load(tmp_path, params.separate.model_copy(update={"int8": True}))
+
+
 def test_a_windows_weights_and_its_neighbours_add_up_to_one():
     middle = Window(noise(4000), 3000, 4000, last=False)
     fades = separation._fades(middle, PLAN)

@@ -79,6 +79,11 @@ def test_the_best_weights_are_kept_when_it_gets_worse(params, shards_folder, ste
     assert not torch.equal(seen[1], seen[2])
 
 
+def test_a_tpu_that_is_not_there_is_one_line(params, shards_folder, stems_folder, tmp_path):
+    with pytest.raises(UserError, match="train.accelerator is tpu, and Lightning finds none"):
+        run(changed(params, train__accelerator="tpu"), shards_folder, stems_folder, tmp_path / "o", tmp_path / "s")
+
+
 def test_a_run_that_diverges_says_so(params, shards_folder, stems_folder, tmp_path):
     with pytest.raises(UserError, match=r"training diverged before step .*; lower train.learning_rate"):
         run(

@@ -20,8 +20,11 @@ from unsung.params import Params
 SYSTEMS = ("unsung", "mixture", "ideal ratio mask")
 
 
-def score_track(track: Track, estimates: Path, params: Params) -> pd.DataFrame:
-    """Every frame of every source by every system: track, system and the columns of scoring.score."""
+def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every frame, and with evaluate.whole_tracks the whole, of every source by every system.
+
+    The columns of scoring.score, and those of scoring.score_whole and the track's `seconds`, beside `track` and `system`.
+    """
     torch.set_num_threads(1)
     truth = references(track, params.model.targets)
     song = np.concatenate(list(mixture(track)))
@@ -30,12 +33,15 @@ def score_track(track: Track, estimates: Path, params: Params) -> pd.DataFrame:
         "mixture": dict.fromkeys(truth, song),
         "ideal ratio mask": ideal_ratio_mask(truth, song, params.spectrum.n_fft, params.spectrum.hop_length),
     }
-    tables = []
+    frames, whole = [], [pd.DataFrame(columns=["source", *scoring.WHOLE, "track", "system", "seconds"])]
+    rate, taps = params.audio.sample_rate, params.evaluate.filter_taps
     for system in SYSTEMS:
-        settings = params.audio.sample_rate, params.evaluate.window_seconds, params.evaluate.filter_taps
-        table = scoring.score(truth, found[system], *settings)
-        tables.append(table.assign(track=track.name, system=system))
-    return pd.concat(tables, ignore_index=True)
+        table = scoring.score(truth, found[system], rate, params.evaluate.window_seconds, taps)
+        frames.append(table.assign(track=track.name, system=system))
+        if params.evaluate.whole_tracks:
+            table = scoring.score_whole(truth, found[system], taps)
+            whole.append(table.assign(track=track.name, system=system, seconds=len(song) / rate))
+    return pd.concat(frames, ignore_index=True), pd.concat(whole[params.evaluate.whole_tracks :], ignore_index=True)
 
 
 def references(track: Track, targets: tuple[str, ...]) -> dict[str, Samples]:

@@ -1,4 +1,4 @@
-"""Pictures of a separation: the spectrograms of the song, of the truth and of what was found."""
+"""Pictures of a separation: the spectrograms of the song, of the truth, of what was found and of how sure that is."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,26 +8,28 @@ import matplotlib
 matplotlib.use("agg")
 
 import numpy as np
+import torch
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from unsung import spectrum
 from unsung.audio import Samples
 from unsung.files import atomically
 
 FLOOR = -80.0  # dB below the loudest point of the figure
+Decibels = Float[np.ndarray, "_freq _frame"]
 
 
-def spectrograms(path: Path, panels: Mapping[str, Samples], sample_rate: int, start: float, n_fft: int = 1024) -> None:
-    """Write a JPEG with a spectrogram for each of `panels`, two in a row, on one scale of loudness; `start` in seconds."""
-    powers = {title: _decibels(samples.mean(axis=1), n_fft) for title, samples in panels.items()}
-    loudest = max(power.max() for power in powers.values())
+def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, start: float, end: float) -> None:
+    """Write a JPEG with an image for each of `panels`, two in a row, on one scale of loudness; from `start` to `end` in seconds."""
+    loudest = max(power.max() for power in panels.values())
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(10, 2.1 * rows + 0.4), layout="constrained")
     axes = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
-    for axis, (title, power) in zip(axes.flat, powers.items(), strict=False):
-        seconds = start + np.array([0, len(next(iter(panels.values()))) / sample_rate])
+    for axis, (title, power) in zip(axes.flat, panels.items(), strict=False):
         image = axis.imshow(
             power - loudest, origin="lower", aspect="auto", cmap="magma", vmin=FLOOR, vmax=0,
-            extent=(seconds[0], seconds[1], 0, sample_rate / 2000), interpolation="nearest",
+            extent=(start, end, 0, kilohertz), interpolation="nearest",
         )  # fmt: skip
         axis.set_title(title, fontsize=10, loc="left")
     for axis in list(axes.flat)[len(panels) :]:
@@ -41,9 +43,12 @@ def spectrograms(path: Path, panels: Mapping[str, Samples], sample_rate: int, st
         figure.savefig(partial, dpi=90, format="jpeg", pil_kwargs={"quality": 80, "optimize": True})
 
 
-def _decibels(samples: np.ndarray, n_fft: int) -> np.ndarray:
-    """Power in dB, (freq, frame)."""
-    hop = n_fft // 4
-    padded = np.pad(samples, (n_fft // 2, n_fft // 2 + n_fft))
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][: len(samples) // hop + 1]
-    return 20 * np.log10(np.abs(np.fft.rfft(pieces * np.hanning(n_fft), axis=1)).T + 1e-6)
+def spectrogram(samples: Samples, n_fft: int) -> Decibels:
+    """The power of the mean of the channels."""
+    mono = torch.from_numpy(samples.mean(axis=1))
+    return decibels(spectrum.transform(mono, n_fft, n_fft // 4).abs().numpy())
+
+
+def decibels(magnitudes: np.ndarray) -> Decibels:
+    """On the scale of `spectrogram`, if they are of the same n_fft."""
+    return 20 * np.log10(magnitudes + 1e-6)

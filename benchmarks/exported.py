@@ -1,0 +1,112 @@
+"""What int8 and the exported files cost and save: seconds, bytes, and how far their answers are from the model's.
+
+    python benchmarks/exported.py [model folder]
+
+For the model of a folder (by default models/best, after dvc repro) and, with weights that know nothing, for networks of other kinds
+and sizes: a window of 8 s, one network call, one thread; all ways in turns, the fastest of the rounds counts.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from common import ROOT, seconds, table
+
+from unsung import export
+from unsung.models.separator import Config, Separator, generators
+from unsung.params import Params, load_params
+
+ROUNDS, WINDOW = 5, 8  # seconds
+CPU = torch.device("cpu")
+OTHERS: dict[str, dict[str, Any]] = {
+    "band_split, dim 128, 4 x 32 bands, 44.1 kHz stereo": {
+        "audio": {"sample_rate": 44_100, "channels": 2},
+        "spectrum": {"n_fft": 2048, "hop_length": 512},
+        "networks": {"band_split": {"dim": 128, "blocks": 4, "bands": 32}},
+    },
+    "crnn": {"model": {"network": "crnn"}},
+    "tfswa_unet, dims 16 to 128": {
+        "model": {"network": "tfswa_unet"},
+        "networks": {"tfswa_unet": {"dims": [16, 32, 64, 128], "depths": [2, 2, 2, 2]}},
+    },
+    "unet, widths 16 to 128": {"model": {"network": "unet"}, "networks": {"unet": {"widths": [16, 32, 64, 128]}}},
+}
+
+
+def random_model(changes: dict[str, Any], folder: Path) -> Path:
+    """A model folder with the project's params but for `changes`."""
+    values = load_params(ROOT / "params.yaml").model_dump()
+    for section, some in changes.items():
+        for key, value in some.items():
+            values[section][key] = values[section][key] | value if isinstance(value, dict) else value
+    torch.manual_seed(0)
+    Separator(Config.of(Params.model_validate(values), covers_song=False)).save(folder)
+    return folder
+
+
+def ways(model: Path, folder: Path, mixture: torch.Tensor) -> dict[str, tuple[Callable[[], np.ndarray], int]]:
+    """Each way to separate the window, and the bytes of its file."""
+    separator = Separator.load(model)
+
+    def counterfactual(mine: Separator) -> Callable[[], np.ndarray]:
+        return lambda: mine.counterfactual(mixture, {"steps": 1}, generators([(0,)], CPU)).numpy()
+
+    def scripted(path: Path) -> Callable[[], np.ndarray]:
+        script = torch.jit.load(path)
+        return lambda: script(mixture).numpy()
+
+    found = {
+        "unsung": (counterfactual(separator), (model / "weights.safetensors").stat().st_size),
+        "unsung, int8": (counterfactual(separator.quantised()), 0),
+    }
+    for name, int8 in (("torchscript", False), ("torchscript, int8", True)):
+        path = export.write(model, "torchscript", "separator", folder / f"{name}.pt", int8)
+        found[name] = (scripted(path), path.stat().st_size)
+    path = export.write(model, "onnx", "separator", folder / "a.onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options)
+    found["onnxruntime"] = (lambda: session.run(None, {"mixture": mixture.numpy()})[0], path.stat().st_size)
+    return found
+
+
+def measure(title: str, model: Path) -> list[list[str]]:
+    """A row for each way."""
+    config = Separator.load(model).config
+    mixture = 0.1 * torch.randn(1, config.channels, WINDOW * config.sample_rate, generator=torch.Generator().manual_seed(0))
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        mine = ways(model, Path(folder), mixture)
+        taken: dict[str, list[float]] = {name: [] for name in mine}
+        for _ in range(ROUNDS):
+            for name, (work, _) in mine.items():
+                taken[name].append(seconds(work))
+        stem = mixture.unsqueeze(1).numpy() - mine["unsung"][0]()
+        rows = []
+        for name, (work, size) in mine.items():
+            error = np.square(mixture.unsqueeze(1).numpy() - work() - stem).sum()
+            away = f"{10 * np.log10(error / np.square(stem).sum()):.0f}" if error else "-"
+            ratio = min(taken["unsung"]) / min(taken[name])
+            rows.append(
+                [title, name, f"{min(taken[name]) / WINDOW:.4f}", f"{ratio:.2f}", away, f"{size / 1e6:.1f}" if size else "-"]
+            )
+    return rows
+
+
+def main() -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    model = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "models" / "best"
+    rows = measure(str(model.relative_to(ROOT) if model.is_relative_to(ROOT) else model), model)
+    with tempfile.TemporaryDirectory() as folder:
+        for title, changes in OTHERS.items():
+            rows += measure(title, random_model(changes, Path(folder, title.split(",")[0])))
+    print(table(("model", "way", "real time factor", "times as fast", "difference of the stem (dB)", "MB"), rows))
+
+
+if __name__ == "__main__":
+    main()
