@@ -38,7 +38,7 @@ SMALL = {  # such that a CPU comes to a few hundred steps
     "unet": {"widths": [16, 32, 64, 128]},
     "tfswa_unet": {"dims": [16, 32, 64, 128], "depths": [2, 2, 2, 2]},
 }
-MEASURES = ("sdr", "sir", "sar", "sdr_gain", "gnsdr", "gsir", "gsar")
+MEASURES = ("sdr", "sir", "sar", "sdr_gain", "nsdr", "gnsdr", "gsir", "gsar")
 VALIDATIONS = 3
 RESULTS = ROOT / "benchmarks" / "crossings.csv"
 SONG = 20  # seconds, of which separating is timed

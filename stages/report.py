@@ -16,7 +16,8 @@ from unsung.reporting.tables import by_track, wide
 
 def main() -> None:
     params = load_params()
-    scores, whole = by_track(pd.read_parquet(SCORES / "frames.parquet")), pd.read_parquet(SCORES / "tracks.parquet")
+    whole = pd.read_parquet(SCORES / "tracks.parquet")
+    scores = by_track(pd.read_parquet(SCORES / "frames.parquet"), whole)
     curve, crossings = pd.read_csv(MODELS / "curve.csv"), pd.read_csv("benchmarks/crossings.csv")
     found = Findings(scores, whole, curve, read_index(STEMS / "test"), SEPARATED, Separator.load(MODELS / "best"))
     metrics = write_report(REPORTS / "report.md", found, crossings, params)

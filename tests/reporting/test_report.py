@@ -33,7 +33,7 @@ def found(stems_folder, params, tmp_path_factory):
     separation.write_parts(separator, lambda: mixture(track), audio.Facts(8000, 1, 0), folder / track.name, plan)
     frames, whole = score_track(track, folder, params)
     curve = pd.DataFrame({"step": [4, 8], "train_loss": [2.0, 1.0], "valid_sdr": [3.25, 2.0]})
-    return Findings(by_track(frames), whole, curve, [track], folder, separator)
+    return Findings(by_track(frames, whole), whole, curve, [track], folder, separator)
 
 
 def test_a_report_can_be_read_on_its_own(found, params, tmp_path):

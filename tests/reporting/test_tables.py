@@ -27,7 +27,7 @@ def frames():
 
 
 def test_medians_over_frames_and_then_over_tracks(frames):
-    tracks = tables.by_track(frames)
+    tracks = tables.by_track(frames, NOT_SCORED)
     mine = tracks[(tracks["system"] == "unsung") & (tracks["source"] == "vocals")].set_index("track")
     assert mine["sdr"].tolist()[:2] == [5.5, 16.0] and np.isnan(mine.loc["silent", "sdr"])
     assert mine[["frames", "silent_frames"]].values.tolist() == [[2, 1], [3, 0], [0, 3]]
@@ -36,14 +36,14 @@ def test_medians_over_frames_and_then_over_tracks(frames):
 
 
 def test_metrics_are_finite_numbers_and_count_what_was_dropped(frames):
-    found = tables.metrics(tables.by_track(frames), NOT_SCORED, "unsung")
+    found = tables.metrics(tables.by_track(frames, NOT_SCORED), NOT_SCORED, "unsung")
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["vocals"] == {"sdr": 10.75, "isr": 10.75, "sir": 10.75, "sar": 10.75, "sdr_gain": 5.0}
     assert found["counts"] == {"frames": 5, "silent_frames": 4, "tracks": 3, "unscored_tracks": 1}
 
 
 def test_without_any_score_the_numbers_are_left_out(frames):
-    found = tables.metrics(tables.by_track(frames[frames["track"] == "silent"]), NOT_SCORED, "unsung")
+    found = tables.metrics(tables.by_track(frames[frames["track"] == "silent"], NOT_SCORED), NOT_SCORED, "unsung")
     assert found["vocals"] == {} and found["counts"]["unscored_tracks"] == 1
 
 
@@ -53,7 +53,7 @@ def test_a_markdown_table_has_two_digits_and_dashes():
 
 
 def test_the_wide_table_has_a_row_for_each_track(frames):
-    found = tables.wide(tables.by_track(frames), "unsung")
+    found = tables.wide(tables.by_track(frames, NOT_SCORED), "unsung")
     assert found["track"].tolist() == ["a", "b", "silent"]
     assert found["vocals_sdr"].tolist()[:2] == [5.5, 16.0]
     assert found["accompaniment_sdr_of_mixture"].tolist()[:2] == [0.5, 11.0]
@@ -68,5 +68,7 @@ def test_whole_tracks_are_averaged_by_their_length(frames):
     found = tables.over_length(whole).set_index("system")
     assert found.loc["unsung", ["gnsdr", "gsir", "gsar"]].tolist() == [(10 * 4 + 30 * 10) / 40, 4.0, 7.0]
     assert found.loc["mixture", "gnsdr"] == 0
-    metrics = tables.metrics(tables.by_track(frames), whole, "unsung")
-    assert metrics["vocals"]["gnsdr"] == 8.5 and "gnsdr" not in metrics["accompaniment"]
+    tracks = tables.by_track(frames, whole)
+    metrics = tables.metrics(tracks, whole, "unsung")
+    assert metrics["vocals"]["gnsdr"] == 8.5 and metrics["vocals"]["nsdr"] == 7.0 and "gnsdr" not in metrics["accompaniment"]
+    assert tables.wide(tracks, "unsung")["vocals_nsdr"].tolist()[:2] == [4.0, 10.0]

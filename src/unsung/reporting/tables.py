@@ -1,7 +1,7 @@
 """From frames to tracks to one number: medians over the frames of a track, then over the tracks (as in SiSEC 2018).
 
-Whole tracks (BSSEval v3) are averaged by their length, as the literature on MIR-1K does (Hsu and Jang 2010,
-doi:10.1109/TASL.2009.2026503): GSIR and GSAR are such means, GNSDR that of NSDR, the SDR minus that of the mixture.
+NSDR is the SDR of a whole track (BSSEval v3) minus that of the mixture. GNSDR, GSIR and GSAR are means over whole tracks, weighted
+by their length, as the literature on MIR-1K has them (Hsu and Jang 2010, doi:10.1109/TASL.2009.2026503).
 """
 
 from typing import Any
@@ -10,27 +10,39 @@ import pandas as pd
 
 from unsung.scoring import MEASURES, WHOLE
 
+KEYS = ["track", "system", "source"]
 
-def by_track(frames: pd.DataFrame) -> pd.DataFrame:
-    """One row for each track, system and source: median scores, frames scored and frames dropped as silent."""
-    groups = frames.groupby(["track", "system", "source"], sort=False)
+
+def by_track(frames: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """One row for each track, system and source: median scores, frames scored and dropped as silent, NSDR where `whole` has it."""
+    groups = frames.groupby(KEYS, sort=False)
     table = groups[list(MEASURES)].median()
     table["frames"] = groups["sdr"].count()
     table["silent_frames"] = groups["silent"].sum()
+    if len(whole):
+        table["nsdr"] = nsdr(whole)
     return table.reset_index()
+
+
+def measures(tracks: pd.DataFrame) -> list[str]:
+    """The scores that a table of tracks has."""
+    return [name for name in (*MEASURES, "nsdr") if name in tracks]
+
+
+def nsdr(whole: pd.DataFrame) -> pd.Series:
+    """By KEYS."""
+    sdr = whole.set_index(KEYS)["sdr"].astype(float)
+    return sdr - sdr.xs("mixture", level="system").reindex(sdr.index.droplevel("system")).to_numpy()
 
 
 def by_system(tracks: pd.DataFrame) -> pd.DataFrame:
     """One row for each system and source: the median over the tracks that have a score."""
-    return tracks.groupby(["system", "source"], sort=False)[list(MEASURES)].median().reset_index()
+    return tracks.groupby(["system", "source"], sort=False)[measures(tracks)].median().reset_index()
 
 
 def over_length(whole: pd.DataFrame) -> pd.DataFrame:
     """One row for each system and source: gnsdr, gsir and gsar, of the tracks that have a score."""
-    scored = whole.dropna(subset="sdr")
-    keys = ["track", "source"]
-    floor = scored[scored["system"] == "mixture"].set_index(keys)["sdr"]
-    scored = scored.assign(nsdr=scored["sdr"] - floor.reindex(scored.set_index(keys).index).to_numpy())
+    scored = whole.assign(nsdr=nsdr(whole).to_numpy()) if len(whole) else whole.assign(nsdr=[])
     rows = [
         {"system": system, "source": source} | {f"g{name}": _mean(rows[name], rows["seconds"]) for name in ("nsdr", *WHOLE[1:])}
         for (system, source), rows in scored.groupby(["system", "source"], sort=False)
@@ -46,16 +58,14 @@ def _mean(values: pd.Series, weights: pd.Series) -> float:
 def metrics(tracks: pd.DataFrame, whole: pd.DataFrame, system: str) -> dict[str, Any]:
     """metrics/separation.json: a system's medians by source, its gain over the mixture, and how much was scored.
 
-    `whole` adds gnsdr, gsir and gsar where it has rows.
-
-    A measure that no track has is left out: the file holds finite numbers only.
+    `whole` adds gnsdr, gsir and gsar where it has rows. A measure without a value is left out: the file holds finite numbers only.
     """
     medians = by_system(tracks).set_index(["system", "source"])
     lengthwise = over_length(whole).set_index(["system", "source"])
     mine = tracks[tracks["system"] == system]
     found: dict[str, Any] = {}
     for source in mine["source"].unique():
-        scores = {measure: medians.loc[(system, source), measure] for measure in MEASURES}
+        scores = {measure: medians.loc[(system, source), measure] for measure in measures(tracks)}
         scores["sdr_gain"] = scores["sdr"] - medians.loc[("mixture", source), "sdr"]
         if (system, source) in lengthwise.index:
             scores |= lengthwise.loc[(system, source)].to_dict()
@@ -71,7 +81,7 @@ def wide(tracks: pd.DataFrame, system: str) -> pd.DataFrame:
     mine = tracks[tracks["system"] == system]
     counts = mine.drop_duplicates("track").set_index("track")[["frames", "silent_frames"]]
     scores = [
-        rows.set_index("track")[list(MEASURES)].add_prefix(f"{source}_") for source, rows in mine.groupby("source", sort=False)
+        rows.set_index("track")[measures(tracks)].add_prefix(f"{source}_") for source, rows in mine.groupby("source", sort=False)
     ]
     others = [
         rows.set_index("track")["sdr"].rename(f"{source}_sdr_of_{str(other).replace(' ', '_')}")
