@@ -10,7 +10,8 @@ from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
 from unsung.data.tracks import SPLITS, Recording, read_index, write_splits
 from unsung.models.separator import Config, Separator
-from unsung.params import Compute, Params, load_params
+from unsung.params import Params, load_params
+from unsung.sections import Compute
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"

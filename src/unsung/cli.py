@@ -50,7 +50,8 @@ def separate(
     SONG becomes OUT/SONG/<stem>.flac and OUT/SONG/accompaniment.flac, 24 bit, at the song's own sample rate and channels; they
     add up to the song. A song that was finished before with the same model and options is not separated again.
     """
-    from unsung.params import Separate, validate
+    from unsung.params import validate
+    from unsung.sections import Separate
     from unsung.separation import separate_files
 
     settings = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}

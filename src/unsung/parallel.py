@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from unsung.errors import UserError
 from unsung.files import fingerprint
-from unsung.params import Compute
+from unsung.sections import Compute
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -24,7 +24,7 @@ from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import fingerprint, remove, sha256
 from unsung.models.separator import CONFIG, WEIGHTS, Sampling, Separator, generators
-from unsung.params import Accelerator, Separate
+from unsung.sections import Accelerator, Separate
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
 Parts = Int[np.ndarray, "_part _frame _channel"]  # the stems and, unless they cover the song, the accompaniment

@@ -3,7 +3,7 @@ import torch
 
 from unsung import spectrum
 from unsung.models import losses
-from unsung.params import Loss
+from unsung.sections import Loss
 
 TERMS = {
     "spectrum",

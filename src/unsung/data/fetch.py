@@ -18,7 +18,7 @@ from tqdm import tqdm
 from unsung.data.unpack import extract
 from unsung.errors import UserError
 from unsung.files import check_space, move, room, scratch
-from unsung.params import Compute
+from unsung.sections import Compute
 
 CHUNK = 2**16  # bytes; what came of one that is cut is lost
 TIMEOUTS = (10, 60)  # seconds to connect, and between two pieces

@@ -24,7 +24,8 @@ from unsung import audio, parallel, spectrum
 from unsung.data.tracks import Track
 from unsung.errors import UserError
 from unsung.files import atomically, sha256
-from unsung.params import Compute, Params
+from unsung.params import Params
+from unsung.sections import Compute
 
 MANIFEST = "manifest.json"
 PEAK = 2.0**15  # the largest part of a stored spectrum

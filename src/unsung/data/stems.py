@@ -17,7 +17,7 @@ from unsung.audio import Samples
 from unsung.data.tracks import Recording, Source, Track
 from unsung.errors import UserError
 from unsung.files import atomically
-from unsung.params import Audio
+from unsung.sections import Audio
 
 BITS = 16
 Reader = Callable[[tuple[Source, ...]], Iterator[Samples]]

@@ -19,7 +19,7 @@ import pandas as pd
 from unsung import audio, parallel
 from unsung.errors import UserError
 from unsung.files import atomically, sha256
-from unsung.params import Compute
+from unsung.sections import Compute
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from unsung import parallel
 from unsung.errors import UserError
 from unsung.files import FULL, atomically, check_space, remove, room
-from unsung.params import Compute
+from unsung.sections import Compute
 
 PIECE = 2**20  # bytes
 

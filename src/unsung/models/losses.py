@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unsung.models.networks.shape import Mixture, State
-from unsung.params import Loss
+from unsung.sections import Loss
 from unsung.spectrum import compress, inverse
 
 Terms = dict[str, Float[Tensor, ""]]

@@ -24,7 +24,8 @@ from unsung.models import losses
 from unsung.models.networks import NETWORKS, MaskNetwork, Shape
 from unsung.models.processes import PROCESSES
 from unsung.models.processes.shown import Samples, masked
-from unsung.params import Loss, Params
+from unsung.params import Params
+from unsung.sections import Loss
 
 Sampling = Mapping[str, Any]  # how a process samples, such as {"steps": 4}; what is left out is the process's own choice
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
