@@ -23,7 +23,7 @@ from unsung.errors import UserError
 from unsung.models import losses
 from unsung.models.networks import NETWORKS, MaskNetwork, Shape
 from unsung.models.processes import PROCESSES
-from unsung.models.processes.shown import Samples, masked
+from unsung.models.processes.shown import Draws, masked
 from unsung.params import Params
 from unsung.sections import Loss
 
@@ -101,7 +101,7 @@ class Separator(nn.Module):
         found = self.samples(mixture, sampling, rngs).mean(0)
         return spectrum.inverse(found, self.config.n_fft, self.config.hop_length, mixture.shape[-1])
 
-    def samples(self, mixture: Float[Tensor, "batch channel sample"], sampling: Sampling, rngs: Sequence[Generator]) -> Samples:
+    def samples(self, mixture: Float[Tensor, "batch channel sample"], sampling: Sampling, rngs: Sequence[Generator]) -> Draws:
         """The spectra that the process draws; `sampling` goes to it, with one generator for each item."""
         y = spectrum.transform(mixture, self.config.n_fft, self.config.hop_length)
         scale = spectrum.rms(y).view(-1, 1, 1, 1)

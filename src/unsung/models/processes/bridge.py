@@ -14,7 +14,7 @@ import torch
 from torch import Generator
 
 from unsung.models.networks.shape import Mixture, State, Time
-from unsung.models.processes.shown import Network, Samples, Shown, masked, noise_like
+from unsung.models.processes.shown import Draws, Network, Shown, masked, noise_like
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Bridge:
     sigma: float
     start: float
     has_state = True
+    one_call = True
 
     def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Shown:
         """A state between counterfactual and mixture at a random time, and that time."""
@@ -39,7 +40,7 @@ class Bridge:
         steps: int = 1,
         samples: int = 1,
         deterministic: bool = False,
-    ) -> Samples:
+    ) -> Draws:
         """Counterfactuals, each generated in `steps` calls of the network, with noise or without; as many as differ."""
         sigma = 0.0 if deterministic else self.sigma
         different = samples if steps > 1 and sigma else 1  # one call begins without noise: all samples would be the same

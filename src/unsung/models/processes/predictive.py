@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Generator
 
 from unsung.models.networks.shape import Mixture, State
-from unsung.models.processes.shown import Network, Samples, Shown, masked
+from unsung.models.processes.shown import Draws, Network, Shown, masked
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,12 @@ class Predictive:
     """The process as a Separator uses it; it has no knobs."""
 
     has_state = False
+    one_call = True
 
     def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Shown:
         """Nothing: training shows what separating shows."""
         return Shown(None, y, None)
 
-    def sample(self, network: Network, y: Mixture, targets: int, rngs: Sequence[Generator], steps: int = 1) -> Samples:
+    def sample(self, network: Network, y: Mixture, targets: int, rngs: Sequence[Generator], steps: int = 1) -> Draws:
         """The counterfactual, in one call whatever `steps` says."""
         return masked(network(None, y, None), y).unsqueeze(0)

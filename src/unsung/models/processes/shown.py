@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from unsung.models.networks.shape import Mixture, State, Time
 
-Samples = Complex[Tensor, "draw batch target channel freq frame"]  # counterfactuals
+Draws = Complex[Tensor, "draw batch target channel freq frame"]  # counterfactuals
 Network = Callable[[State | None, Mixture, Time | None], State]  # -> what it puts out: masks, or what else a process makes of it
 
 
