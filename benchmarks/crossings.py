@@ -13,8 +13,9 @@ what came out, and the report shows benchmarks/crossings.csv.
 
 import argparse
 import math
+import re
 import subprocess
-import time
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ import dvc.api
 import numpy as np
 import pandas as pd
 import torch
-from common import ROOT, table
+from common import ROOT, seconds
 from torch.optim.swa_utils import AveragedModel
 
 from unsung import separation
@@ -31,6 +32,7 @@ from unsung.data import batches
 from unsung.data.shards import Settings, Shards
 from unsung.models.separator import Config, Separator, generators
 from unsung.params import Params, load_params
+from unsung.reporting.tables import markdown
 
 FEW = (1, 2, 4, 8)
 MANY = (*FEW, 20, 50)
@@ -39,7 +41,9 @@ SMALL = {  # such that a CPU comes to a few hundred steps
     "tfswa_unet": {"dims": [16, 32, 64, 128], "depths": [2, 2, 2, 2]},
 }
 MEASURES = ("sdr", "sir", "sar", "sdr_gain", "nsdr", "gnsdr", "gsir", "gsar")
+KEYS = ["table", "network", "process", "calls"]
 VALIDATIONS = 3
+CALIBRATION_STEPS, CALIBRATION_SECONDS = 8, 8
 RESULTS = ROOT / "benchmarks" / "crossings.csv"
 SONG = 20  # seconds, of which separating is timed
 
@@ -125,61 +129,80 @@ def crossed(params: Params, crossing: Crossing) -> Params:
     return Params.model_validate(values)
 
 
-def step_seconds(params: Params, least: int = 8) -> float:
+def step_seconds(params: Params) -> float:
     """The median time of a step of training on the project's own shards: batch, loss, gradient, AdamW, moving average."""
     shards = Shards(ROOT / "data" / "shards", "train", Settings.of(params))
     separator = Separator(Config.of(params, covers_song=False)).train()
     average, optimizer = AveragedModel(separator), torch.optim.AdamW(separator.parameters(), 1e-4)
     frames = round(params.train.segment_seconds * params.audio.sample_rate / params.spectrum.hop_length)
     segments = batches.Segments(shards, params.model.targets, frames, params.train.augment, params.seed)
-    batch, taken, start = iter(batches.loader(segments, params, 0)), list[float](), time.perf_counter()
-    while len(taken) < least or sum(taken) < least:
+    batch = iter(batches.loader(segments, params, 0))
+
+    def step() -> None:
         some = next(batch)
         rngs = generators([(0, int(number)) for number in some["number"]], torch.device("cpu"))
         optimizer.zero_grad()
         separator.loss(some["stems"], params.train.loss, rngs)["loss"].backward()
         optimizer.step()
         average.update_parameters(separator)
-        taken.append(time.perf_counter() - start - sum(taken))
-    return float(np.median(taken[1:]))
+
+    step()  # the first is slower
+    taken = [seconds(step)]
+    while len(taken) < CALIBRATION_STEPS or sum(taken) < CALIBRATION_SECONDS:
+        taken.append(seconds(step))
+    return float(np.median(taken))
 
 
 def results(name: str) -> None:
-    """Write and print the table of what the queue has finished."""
-    rows = pd.DataFrame(list(finished(name)))
-    others = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame()
-    others = others[others["table"] != name] if len(others) else others
-    pd.concat([others, rows]).to_csv(RESULTS, index=False, float_format="%.4g")
-    print(table(list(rows.columns[1:]), [[_cell(value) for value in row[1:]] for row in rows.itertuples(index=False)]))
+    """Write and print the rows of what the queue has finished."""
+    found = pd.DataFrame(list(finished(name)))
+    if found.empty:
+        raise SystemExit(f"no experiment of {name} is done in this checkout; dvc queue status shows how far they are")
+    known = pd.read_csv(RESULTS) if RESULTS.exists() else found[:0]
+    rows = pd.concat([known, found]).drop_duplicates(KEYS, keep="last")
+    rows.to_csv(RESULTS, index=False, float_format="%.4g")
+    print(markdown(rows[rows["table"] == name].drop(columns="table")))
 
 
 def finished(name: str) -> Iterator[dict[str, Any]]:
     """A row for each experiment that is done."""
+    command = ["git", "for-each-ref", "--format=%(refname:lstrip=4)", "refs/exps"]
+    there = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = set(there.stdout.split())
     for crossing in TABLES[name].crossings:
+        taken = trained_seconds(experiment(name, crossing, crossing.calls[0]))
         for calls in crossing.calls:
             revision = experiment(name, crossing, calls)
-            try:
-                found = dvc.api.metrics_show(rev=revision)
-                values = dvc.api.params_show(rev=revision)
-            except Exception as error:
-                print(f"{revision} is not done: {error}")
+            if revision not in done:
+                print(f"{revision} is not done", file=sys.stderr)
                 continue
-            params = Params.model_validate(values)
+            params = Params.model_validate(dvc.api.params_show(rev=revision))
+            scores = dvc.api.metrics_show(rev=revision)
             yield {
                 "table": name,
                 "network": crossing.network,
                 "process": crossing.process,
                 "parameters": sum(weight.numel() for weight in Separator(Config.of(params, False)).parameters()),
                 "steps": params.train.steps,
+                "seconds": taken,
                 "calls": calls,
                 **{
-                    f"{source}_{measure}": value
+                    f"{source}_{measure}": scores[source][measure]
                     for source in ("vocals", "accompaniment")
-                    for measure, value in found[source].items()
-                    if measure in MEASURES
+                    for measure in MEASURES
+                    if measure in scores[source]
                 },
                 "real_time_factor": real_time_factor(params),
             }
+
+
+def trained_seconds(revision: str) -> int:
+    """What the bars of an experiment's training say, without its validations; 0 if its log is gone."""
+    log = subprocess.run(["dvc", "queue", "logs", revision], check=False, capture_output=True, text=True).stdout
+    first = dict[str, str]()
+    for epoch, time in re.findall(r"Epoch (\d+): 100%.*? \[([\d:]+)<", log):
+        first.setdefault(epoch, time)  # the bar of an epoch stays while it is validated
+    return sum(int(part) * 60**place for time in first.values() for place, part in enumerate(reversed(time.split(":"))))
 
 
 def real_time_factor(params: Params, rounds: int = 2) -> float:
@@ -189,22 +212,7 @@ def real_time_factor(params: Params, rounds: int = 2) -> float:
     rate = params.audio.sample_rate
     song = 0.1 * np.random.default_rng(0).standard_normal((SONG * rate, params.audio.channels)).astype(np.float32)
     plan = separation.Plan.of(params.separate, rate, params.process.model_dump(exclude={"forward"}), params.seed)
-    taken = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        list(separation.stems(separator, iter([song]), plan))
-        taken.append(time.perf_counter() - start)
-    return min(taken) / SONG
-
-
-def _cell(value: object) -> str:
-    return (
-        f"{value:.3g}"
-        if isinstance(value, float) and abs(value) < 1
-        else f"{value:.2f}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    return min(seconds(lambda: list(separation.stems(separator, iter([song]), plan))) for _ in range(rounds)) / SONG
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from stages import METRICS, MODELS, REPORTS, SCORES, SEPARATED, STEMS
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
 from unsung.evaluation import SYSTEMS
-from unsung.models.separator import Separator
 from unsung.params import load_params
 from unsung.reporting.report import Findings, write_report
 from unsung.reporting.tables import by_track, wide
+from unsung.separation import load
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     whole = pd.read_parquet(SCORES / "tracks.parquet")
     scores = by_track(pd.read_parquet(SCORES / "frames.parquet"), whole)
     curve, crossings = pd.read_csv(MODELS / "curve.csv"), pd.read_csv("benchmarks/crossings.csv")
-    found = Findings(scores, whole, curve, read_index(STEMS / "test"), SEPARATED, Separator.load(MODELS / "best"))
+    found = Findings(scores, whole, curve, read_index(STEMS / "test"), SEPARATED, load(MODELS / "best", params.separate))
     metrics = write_report(REPORTS / "report.md", found, crossings, params)
     METRICS.mkdir(exist_ok=True)
     (METRICS / "separation.json").write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")

@@ -44,7 +44,7 @@ def params() -> Params:
         audio__sample_rate=8000,
         spectrum={"n_fft": 256, "hop_length": 64},
         shards={"segment_seconds": 1.0, "megabytes": 0.7},
-        networks__band_split={"dim": 8, "blocks": 1, "bands": 6, "exponent": 0.5, "mask": "complex"},
+        networks__band_split={"dim": 8, "blocks": 1, "bands": 6, "exponent": 0.5, "mask": "complex", "checkpoint": False},
         train__steps=12,
         train__valid_every=4,
         train__batch_size=2,

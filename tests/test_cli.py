@@ -84,5 +84,7 @@ def test_a_model_is_exported_and_what_cannot_be_is_told(folder):
     assert done.returncode == 0 and done.stdout.strip() == "best.onnx" and (folder / "best.onnx").stat().st_size > 1000, done.stderr
     done = unsung("export", "models/best", "--format", "torchscript", "--part", "call", "-o", "a/call.pt", cwd=folder)
     assert done.stdout.strip() == "a/call.pt" and (folder / "a" / "call.pt").exists()
+    done = unsung("export", "models/best", "--part", "call", "-o", "a", cwd=folder)
+    assert done.stdout.strip() == "a/best-call.onnx" and (folder / "a" / "best-call.onnx").exists()
     done = unsung("export", "models", cwd=folder)
     assert done.returncode == 1 and done.stderr.startswith("unsung: models is not a model folder") and done.stderr.count("\n") == 1

@@ -1,10 +1,11 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tests.conftest import ROOT, changed
 from unsung.errors import UserError
-from unsung.params import data_root, load_params
+from unsung.params import data_root, load_params, resume_folder
 
 
 def with_text(tmp_path: Path, old: str, new: str) -> Path:
@@ -27,7 +28,7 @@ def test_the_projects_params_are_valid_and_learning_rate_is_a_number():
         ("  sample_rate: 22050 ", "  # sample_rate ", "audio.sample_rate in .* is missing"),
         ("  sample_rate: 22050 ", "  sample_rte: 1\n  sample_rate: 22050 ", "audio.sample_rte in .* is not a parameter"),
         ("provider: demo ", "provider: napster ", "data.provider in .* is 'napster'"),
-        ("hop_length: 256 ", "hop_length: 700 ", "spectrum .*hop_length at most its half"),
+        ("hop_length: 256 ", "hop_length: 700 ", "spectrum .*hop_length less than its half"),
         ("learning_rate: 3.0e-3", "learning_rate: fast", "train.learning_rate in .* is 'fast'"),
         ("targets: [vocals]", "targets: [vocals, vocals]", "model .*targets must be different stems"),
         ("segment_seconds: 4.0 ", "segment_seconds: 1.0 ", "must not exceed shards.segment_seconds"),
@@ -39,6 +40,25 @@ def test_the_projects_params_are_valid_and_learning_rate_is_a_number():
 def test_a_wrong_value_is_one_line_that_names_it(tmp_path, old, new, said):
     with pytest.raises(UserError, match=said):
         load_params(with_text(tmp_path, old, new))
+
+
+def test_what_no_process_could_do_is_one_line(params):
+    ddpm = {"model__process": "ddpm"}
+    with pytest.raises(ValidationError, match="valid_steps must not exceed processes.ddpm.forward.times"):
+        changed(params, **ddpm, train__valid_steps=1001)
+    for prediction in ("epsilon", "velocity"):
+        with pytest.raises(ValidationError, match="mask must be complex, or prediction data"):
+            changed(params, **ddpm, processes__ddpm__forward__prediction=prediction, networks__band_split__mask="magnitude")
+    assert changed(params, **ddpm, networks__band_split__mask="magnitude").network.mask == "magnitude"
+
+
+def test_weights_to_begin_with_must_not_lie_where_dvc_empties(params, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="models/best.* is in models/, which DVC empties before it trains.* copy it"):
+        resume_folder(changed(params, train__resume_from="models/best"))
+    assert resume_folder(changed(params, train__resume_from="../a/models/best")) == Path("../a/models/best")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "main"))  # a queued experiment runs in a folder of its own
+    assert resume_folder(changed(params, train__resume_from="models/best")) == tmp_path / "main" / "models" / "best"
 
 
 def test_a_missing_file_is_named(tmp_path):

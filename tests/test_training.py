@@ -300,11 +300,12 @@ def in_its_own_process(params, shards_folder, stems_folder, folder):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_two_processes_learn_what_one_with_twice_the_batch_learns(params, shards_folder, stems_folder, tmp_path):
+@pytest.mark.parametrize("process", ["bridge", "predictive"])  # the latter leaves weights of the time unused
+def test_two_processes_learn_what_one_with_twice_the_batch_learns(params, shards_folder, stems_folder, tmp_path, process):
     """By gloo on the CPU, started as `python -m stages.train` starts itself again; floats differ in their last digits."""
-    alone = changed(params, train__batch_size=4)
+    alone = changed(params, train__batch_size=4, model__process=process)
     run(alone, shards_folder, stems_folder, tmp_path / "alone", tmp_path / "scratch")
-    together = changed(params, train__batch_size=2, train__devices=2)
+    together = changed(alone, train__batch_size=2, train__devices=2)
     in_its_own_process(together, shards_folder, stems_folder, tmp_path)
     one, two = (pd.read_csv(tmp_path / name / "curve.csv") for name in ("alone", "out"))
     assert one["step"].tolist() == two["step"].tolist()

@@ -42,7 +42,7 @@ def separate(
     batch_size: Annotated[int, typer.Option(min=1, help="Windows at once on a GPU.")] = 4,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
     int8: Annotated[
-        bool, typer.Option("--int8", help="Multiply matrices in 8 bits: faster on a CPU, a little less exact.")
+        bool, typer.Option("--int8", help="Multiply matrices in 8 bits, on a CPU: faster for large models, a little less exact.")
     ] = False,
 ) -> None:
     """Take the voice (or whatever the model knows) out of songs.
@@ -63,10 +63,12 @@ def export(
     model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.", show_default=False)],
     format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="What runs it.")] = "onnx",
     part: Annotated[
-        Literal["separator", "call"], typer.Option(help="From song to stems in one network call, or what a sampler calls.")
+        Literal["separator", "call"],
+        typer.Option(help="From song to counterfactuals in one call, or what a sampler calls."),
     ] = "separator",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file; by default MODEL's name here.", show_default=False)
+        Path | None,
+        typer.Option("--out", "-o", help="The file or its folder; by default here.", show_default=False),
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="Matrices of 8 bits, for a CPU (torchscript).")] = False,
 ) -> None:

@@ -33,7 +33,7 @@ def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataF
         "mixture": dict.fromkeys(truth, song),
         "ideal ratio mask": ideal_ratio_mask(truth, song, params.spectrum.n_fft, params.spectrum.hop_length),
     }
-    frames, whole = [], [pd.DataFrame(columns=["source", *scoring.WHOLE, "track", "system", "seconds"])]
+    frames, whole = [], []
     rate, taps = params.audio.sample_rate, params.evaluate.filter_taps
     for system in SYSTEMS:
         table = scoring.score(truth, found[system], rate, params.evaluate.window_seconds, taps)
@@ -41,7 +41,8 @@ def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataF
         if params.evaluate.whole_tracks:
             table = scoring.score_whole(truth, found[system], taps)
             whole.append(table.assign(track=track.name, system=system, seconds=len(song) / rate))
-    return pd.concat(frames, ignore_index=True), pd.concat(whole[params.evaluate.whole_tracks :], ignore_index=True)
+    none = pd.DataFrame(columns=["source", *scoring.WHOLE, "track", "system", "seconds"])
+    return pd.concat(frames, ignore_index=True), pd.concat(whole, ignore_index=True) if whole else none
 
 
 def references(track: Track, targets: tuple[str, ...]) -> dict[str, Samples]:

@@ -38,7 +38,7 @@ AXES = {  # those whose length may be another one each time
 
 
 def write(model: Path, format: Format, part: Part, out: Path | None = None, int8: bool = False) -> Path:
-    """Write the model of a folder as one file, by default named after it in the current folder; where it is.
+    """Write the model of a folder as one file, `out` or below it, by default in the current folder; where it is.
 
     The file says in its metadata (ONNX) or its extra file config.json (TorchScript) what the model's config.json says.
 
@@ -46,15 +46,17 @@ def write(model: Path, format: Format, part: Part, out: Path | None = None, int8
         UserError: the model cannot be read, or cannot be written so.
     """
     separator = Separator.load(model)
-    if part == "separator" and separator.config.process == "ddpm":
-        raise UserError("ddpm begins at noise and has no separator of one call; export what a sampler calls: --part call")
+    if part == "separator" and not separator.process.one_call:
+        raise UserError(f"{separator.config.process} has no separator of one call; export what a sampler calls: --part call")
     if int8 and format == "onnx":
         raise UserError(
             "int8 is for torchscript: onnxruntime's was no faster here (docs/experiments.md); leave --int8 or the format out"
         )
     if int8:
         separator = separator.quantised()
-    path = out or Path(f"{model.resolve().name}.{ENDINGS[format]}")
+    separator.requires_grad_(False)
+    name = "-".join([model.resolve().name, *["call"] * (part == "call"), *["int8"] * int8]) + f".{ENDINGS[format]}"
+    path = out / name if out and out.is_dir() else out or Path(name)
     module, inputs = _traceable(separator, part)
     facts = {"part": part, **separator.config.model_dump(mode="json")}
     with atomically(path) as partial, warnings.catch_warnings():
@@ -111,7 +113,7 @@ class Call(nn.Module):
         """(batch, all channels, freq, frame, 2) -> (batch, target, channel, freq, frame, 2)"""
         power = spectra.square().sum(-1, keepdim=True) + EPSILON
         seen = spectra * power.pow((self.network.exponent - 1) / 2)
-        real, imaginary = self.network.parts(
+        real, imaginary = self.network.masks(
             self.network.image(seen.permute(0, 1, 4, 2, 3).reshape(seen.shape[0], -1, *seen.shape[2:4]), time)
         )
         return torch.stack([real, torch.zeros_like(real) if imaginary is None else imaginary], dim=-1)

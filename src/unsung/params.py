@@ -52,10 +52,9 @@ class Params(Section):
     compute: Compute
 
     @property
-    def network(self) -> Section:
+    def network(self) -> Any:
         """The knobs of the chosen network."""
-        section: Section = getattr(self.networks, self.model.network)
-        return section
+        return getattr(self.networks, self.model.network)
 
     @property
     def process(self) -> Any:
@@ -69,6 +68,10 @@ class Params(Section):
             raise ValueError(
                 f"train.segment_seconds and separate.window_seconds must be at least {least:.3f}, two windows of the STFT"
             )
+        if self.model.process == "ddpm" and self.processes.ddpm.forward.prediction != "data" and self.network.mask != "complex":
+            raise ValueError("noise and velocity are complex: for ddpm to predict them mask must be complex, or prediction data")
+        if self.model.process == "ddpm" and self.train.valid_steps > self.processes.ddpm.forward.times:
+            raise ValueError("train.valid_steps must not exceed processes.ddpm.forward.times")
         if odd := set(self.train.loss.target_weights) - set(self.model.targets):
             raise ValueError(f"train.loss.target_weights has {min(odd)}, which is not among model.targets")
         if self.train.segment_seconds > self.shards.segment_seconds:
@@ -120,7 +123,15 @@ def data_root(params: Params) -> Path:
 
 
 def resume_folder(params: Params) -> Path | None:
-    """The model folder to begin training with, if there is one; a relative one starts at the main checkout, as data.root does."""
+    """The model folder to begin training with, if there is one; a relative one starts at the main checkout, as data.root does.
+
+    Raises:
+        UserError: it is in this checkout's models/, which DVC empties before it trains.
+    """
     if not params.train.resume_from:
         return None
-    return Path(os.environ.get("DVC_ROOT", "."), Path(params.train.resume_from).expanduser())
+    folder = Path(os.environ.get("DVC_ROOT", "."), Path(params.train.resume_from).expanduser())
+    if folder.resolve().is_relative_to(Path("models").resolve()):
+        what = "is in models/, which DVC empties before it trains"
+        raise UserError(f"train.resume_from ({folder}) {what}; bring it back by dvc checkout models and copy it to another folder")
+    return folder

@@ -102,8 +102,8 @@ class Spectrum(Section):
 
     @model_validator(mode="after")
     def _can_be_inverted(self) -> "Spectrum":
-        if self.n_fft % 2 or self.hop_length * 2 > self.n_fft:
-            raise ValueError("n_fft must be even and hop_length at most its half, or the spectrum cannot be inverted")
+        if self.n_fft % 2 or self.hop_length * 2 >= self.n_fft:
+            raise ValueError("n_fft must be even and hop_length less than its half, or the spectrum cannot be inverted at its end")
         return self
 
 
@@ -130,6 +130,7 @@ class BandSplit(Section):
     bands: Annotated[int, Field(ge=2)]
     exponent: Exponent
     mask: MaskKind
+    checkpoint: bool
 
 
 class UNet(Section):

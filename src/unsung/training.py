@@ -239,7 +239,7 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> T
     return Trainer(
         accelerator=device,
         devices=train.devices,
-        strategy="ddp" if train.devices > 1 else "auto",
+        strategy="ddp_find_unused_parameters_true" if train.devices > 1 else "auto",
         precision=train.precision,
         max_epochs=done.epochs if done.out_of_patience else batches.epochs(train)[0],
         accumulate_grad_batches=train.accumulate,

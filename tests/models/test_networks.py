@@ -6,7 +6,7 @@ import torch
 from unsung.models.networks import NETWORKS, Shape
 
 SMALL = {
-    "band_split": {"dim": 8, "blocks": 1, "bands": 6, "exponent": 0.5},
+    "band_split": {"dim": 8, "blocks": 1, "bands": 6, "exponent": 0.5, "checkpoint": False},
     "unet": {"widths": (8, 12, 16), "blocks": 1, "exponent": 0.5, "checkpoint": False},
     "tfswa_unet": {
         "dims": (8, 16),
@@ -111,7 +111,7 @@ def test_the_time_matters_once_it_is_learned(name):
     assert (early - late).abs().max() > 1e-6
 
 
-@pytest.mark.parametrize("name", ["unet", "tfswa_unet"])
+@pytest.mark.parametrize("name", ["band_split", "unet", "tfswa_unet"])
 def test_checkpointing_changes_no_gradient(name):
     found = []
     for checkpoint in (False, True):

@@ -94,7 +94,7 @@ def uncertainty(separator: Separator, song: Samples, params: Params) -> dict[str
         return {}
     waveform = torch.from_numpy(song.T.copy())[None]
     with torch.inference_mode():
-        found = separator.samples(waveform, sampling, generators([(params.seed,)], separator.device))
+        found = separator.samples(waveform.to(separator.device), sampling, generators([(params.seed,)], separator.device)).cpu()
     if len(found) == 1:
         return {}
     spread = (found - found.mean(0)).abs().square().sum(0) / (len(found) - 1)

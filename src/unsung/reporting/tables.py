@@ -91,12 +91,12 @@ def wide(tracks: pd.DataFrame, system: str) -> pd.DataFrame:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A Markdown table, numbers with two digits, what has no score as a dash."""
+    """A Markdown table, numbers with two digits behind the point, small ones with two that count, what has no score as a dash."""
 
     def cell(value: Any) -> str:
         if pd.isna(value):
             return "-"
-        return f"{value:.2f}" if isinstance(value, float) else str(value)
+        return str(value) if not isinstance(value, float) else f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
 
     rows = [[str(column) for column in table.columns], ["---"] * len(table.columns)]
     rows += [[cell(value) for value in row] for row in table.itertuples(index=False)]

@@ -19,8 +19,10 @@ EMBEDDING = 64  # numbers that describe a time
 class BandSplit(MaskNetwork):
     """The network; its knobs are `networks.band_split` in params.yaml."""
 
-    def __init__(self, shape: Shape, dim: int, blocks: int, bands: int, exponent: float, mask: MaskKind) -> None:
-        super().__init__(shape, exponent, mask)
+    def __init__(
+        self, shape: Shape, dim: int, blocks: int, bands: int, exponent: float, mask: MaskKind, checkpoint: bool = False
+    ) -> None:
+        super().__init__(shape, exponent, mask, checkpoint)
         self.widths = band_widths(shape.freqs, bands, shape.sample_rate)
         self.into_bands = nn.ModuleList(nn.Linear(width * shape.parts, dim) for width in self.widths)
         self.time = nn.Sequential(nn.Linear(EMBEDDING, dim), nn.SiLU())
@@ -36,7 +38,7 @@ class BandSplit(MaskNetwork):
         tokens = self._tokens(image)
         condition = None if time is None else self.time(embed(time, EMBEDDING))
         for block in self.blocks:
-            tokens = block(tokens, condition)
+            tokens = self.run(block, tokens, condition)
         return self._image(tokens)
 
     def _tokens(self, image: Image) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.utils import checkpoint as checkpointing
 
 from unsung.spectrum import compress
 
@@ -23,7 +23,7 @@ Masks = Complex[Tensor, "batch target channel freq frame"]
 MaskKind = Literal["complex", "magnitude"]
 Image = Float[Tensor, "batch part freq frame"]
 Out = Float[Tensor, "batch out freq frame"]
-Parts = Float[Tensor, "batch target channel freq frame"]
+Plane = Float[Tensor, "batch target channel freq frame"]
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,22 @@ class Shape:
 class MaskNetwork(nn.Module):
     """A network on spectra, around `image`, which each of them has."""
 
-    def __init__(self, shape: Shape, exponent: float, mask: MaskKind, recompute: bool = False) -> None:
+    def __init__(self, shape: Shape, exponent: float, mask: MaskKind, checkpoint: bool = False) -> None:
         super().__init__()
-        self.shape, self.exponent, self.mask, self.recompute = shape, exponent, mask, recompute
+        self.shape, self.exponent, self.mask, self.checkpoint = shape, exponent, mask, checkpoint
 
     def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
         """Masks for every target; `state` and `time` are None for a process without them."""
         both = mixture if state is None else torch.cat([mixture, state.flatten(1, 2)], dim=1)
         image = rearrange(torch.view_as_real(compress(both, self.exponent)), "b c f t part -> b (c part) f t")
-        real, imaginary = self.parts(self.image(image.contiguous(), time))  # a view would drag its order of axes through all layers
+        real, imaginary = self.masks(self.image(image.contiguous(), time))  # a view would drag its order of axes through all layers
         return torch.complex(real, torch.zeros_like(real) if imaginary is None else imaginary)
 
     def image(self, image: Image, time: Time | None) -> Out:
         """`shape.parts` compressed real and imaginary parts in, `shape.outs(mask)` numbers out, for each frequency and frame."""
         raise NotImplementedError
 
-    def parts(self, image: Out) -> tuple[Parts, Parts | None]:
+    def masks(self, image: Out) -> tuple[Plane, Plane | None]:
         """Real and imaginary parts of the masks, or a share of the magnitude from 0 to 1 that keeps the mixture's phase."""
         image = image.float()  # there are no complex numbers of half precision
         if self.mask == "magnitude":
@@ -72,10 +72,10 @@ class MaskNetwork(nn.Module):
         split = rearrange(image, "b (target c part) f t -> part b target c f t", target=self.shape.targets, part=2)
         return split[0], split[1]
 
-    def run(self, level: nn.Module, *inputs: Tensor) -> Tensor:
-        """A part of the network; with `recompute`, training makes its activations anew instead of keeping them."""
-        if self.recompute and self.training:
-            found: Tensor = checkpoint(level, *inputs, use_reentrant=False)
+    def run(self, level: nn.Module, *inputs: Tensor | None) -> Tensor:
+        """A part of the network; with `checkpoint`, training makes its activations anew instead of keeping them."""
+        if self.checkpoint and self.training:
+            found: Tensor = checkpointing.checkpoint(level, *inputs, use_reentrant=False)
             return found
         return level(*inputs)  # type: ignore[no-any-return]
 
