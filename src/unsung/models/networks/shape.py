@@ -89,9 +89,4 @@ def embed(time: Time, size: int) -> Float[Tensor, "batch {size}"]:
 
 def padded(image: Image, freqs: int, frames: int) -> Float[Tensor, "batch part more longer"]:
     """Filled up with zeros to multiples of `freqs` and `frames`."""
-    return nn.functional.pad(image, (0, missing(image.shape[-1], frames), 0, missing(image.shape[-2], freqs)))
-
-
-def missing(size: int, multiple: int) -> int:
-    """What a size lacks to the next multiple; of positive numbers only, for ONNX rounds others the other way."""
-    return (multiple - size % multiple) % multiple
+    return nn.functional.pad(image, (0, -image.shape[-1] % frames, 0, -image.shape[-2] % freqs))

@@ -13,7 +13,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, missing, padded
+from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
 
 EMBEDDING = 64  # numbers that describe a time
 
@@ -113,7 +113,7 @@ class WindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, row, place, dim), the same again: rows do not see each other"""
         batch, rows, length, _ = x.shape
-        filled = nn.functional.pad(x, (0, 0, self.shift, missing(length + self.shift, self.window)))
+        filled = nn.functional.pad(x, (0, 0, self.shift, -(length + self.shift) % self.window))
         places = torch.arange(filled.shape[2], device=x.device) - self.shift
         there = (places >= 0) & (places < length)
         parts = rearrange(self.into(filled), "b r (n w) (three h c) -> three (b r) n h w c", three=3, h=self.heads, w=self.window)
