@@ -41,6 +41,7 @@ SMALL = {  # such that a CPU comes to a few hundred steps
     "tfswa_unet": {"dims": [16, 32, 64, 128], "depths": [2, 2, 2, 2]},
 }
 MEASURES = ("sdr", "sir", "sar", "sdr_gain", "nsdr", "gnsdr", "gsir", "gsar")
+TYPES = {"seconds": "Int64"}
 KEYS = ["table", "network", "process", "calls"]
 VALIDATIONS = 3
 CALIBRATION_STEPS, CALIBRATION_SECONDS = 8, 8
@@ -158,7 +159,8 @@ def results(name: str) -> None:
     found = pd.DataFrame(list(finished(name)))
     if found.empty:
         raise SystemExit(f"no experiment of {name} is done in this checkout; dvc queue status shows how far they are")
-    known = pd.read_csv(RESULTS) if RESULTS.exists() else found[:0]
+    found = found.astype(TYPES)
+    known = pd.read_csv(RESULTS, dtype=TYPES) if RESULTS.exists() else found[:0]
     rows = pd.concat([known, found]).drop_duplicates(KEYS, keep="last")
     rows.to_csv(RESULTS, index=False, float_format="%.4g")
     print(markdown(rows[rows["table"] == name].drop(columns="table")))
@@ -196,13 +198,13 @@ def finished(name: str) -> Iterator[dict[str, Any]]:
             }
 
 
-def trained_seconds(revision: str) -> int:
-    """What the bars of an experiment's training say, without its validations; 0 if its log is gone."""
+def trained_seconds(revision: str) -> int | None:
+    """What the bars of an experiment's training say, without its validations; None if its log is gone."""
     log = subprocess.run(["dvc", "queue", "logs", revision], check=False, capture_output=True, text=True).stdout
     first = dict[str, str]()
     for epoch, time in re.findall(r"Epoch (\d+): 100%.*? \[([\d:]+)<", log):
         first.setdefault(epoch, time)  # the bar of an epoch stays while it is validated
-    return sum(int(part) * 60**place for time in first.values() for place, part in enumerate(reversed(time.split(":"))))
+    return sum(int(part) * 60**place for time in first.values() for place, part in enumerate(reversed(time.split(":")))) or None
 
 
 def real_time_factor(params: Params) -> float:

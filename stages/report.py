@@ -18,7 +18,7 @@ def main() -> None:
     params = load_params()
     whole = pd.read_parquet(SCORES / "tracks.parquet")
     scores = by_track(pd.read_parquet(SCORES / "frames.parquet"), whole)
-    curve, crossings = pd.read_csv(MODELS / "curve.csv"), pd.read_csv("benchmarks/crossings.csv")
+    curve, crossings = pd.read_csv(MODELS / "curve.csv"), pd.read_csv("benchmarks/crossings.csv", dtype={"seconds": "Int64"})
     found = Findings(scores, whole, curve, read_index(STEMS / "test"), SEPARATED, load(MODELS / "best", params.separate))
     metrics = write_report(REPORTS / "report.md", found, crossings, params)
     METRICS.mkdir(exist_ok=True)
