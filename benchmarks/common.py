@@ -1,13 +1,18 @@
 """What the benchmarks share: songs to measure on, settings of a real run, fair timing, Markdown tables."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 
 from unsung.data.providers import demo
 from unsung.data.tracks import Recording
 from unsung.params import Params, load_params
 
+SMALL = {  # values of networks such that a CPU comes to a few hundred steps in minutes
+    "unet": {"networks.unet.widths": [16, 32, 64, 128]},
+    "tfswa_unet": {"networks.tfswa_unet.dims": [16, 32, 64, 128], "networks.tfswa_unet.depths": [2, 2, 2, 2]},
+}
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -20,6 +25,15 @@ def real_run(**compute: object) -> Params:
     values["train"] |= {"segment_seconds": 6.0, "batch_size": 4, "steps": 10**6, "valid_every": 10**6}
     values["compute"] |= compute
     return Params.model_validate(values)
+
+
+def changed(params: Params, values: Mapping[str, object]) -> Params:
+    """The params with some values changed, by their dotted names."""
+    found = params.model_dump()
+    for name, value in values.items():
+        *sections, key = name.split(".")
+        reduce(dict.__getitem__, sections, found)[key] = value
+    return Params.model_validate(found)
 
 
 def compose(root: Path, songs: int, seconds: float) -> Params:

@@ -24,7 +24,7 @@ import dvc.api
 import numpy as np
 import pandas as pd
 import torch
-from common import ROOT, seconds
+from common import ROOT, SMALL, changed, seconds
 from torch.optim.swa_utils import AveragedModel
 
 from unsung import separation
@@ -36,10 +36,6 @@ from unsung.reporting.tables import markdown
 
 FEW = (1, 2, 4, 8)
 MANY = (*FEW, 20, 50)
-SMALL = {  # such that a CPU comes to a few hundred steps
-    "unet": {"widths": [16, 32, 64, 128]},
-    "tfswa_unet": {"dims": [16, 32, 64, 128], "depths": [2, 2, 2, 2]},
-}
 MEASURES = ("sdr", "sir", "sar", "sdr_gain", "nsdr", "gnsdr", "gsir", "gsar")
 TYPES = {"seconds": "Int64"}
 KEYS = ["table", "network", "process", "calls"]
@@ -104,13 +100,11 @@ def queue(name: str) -> None:
     """Put an experiment for each row into DVC's queue."""
     wanted, params = TABLES[name], load_params(ROOT / "params.yaml")
     for crossing in wanted.crossings:
-        mine = crossed(params, crossing)
-        taken = step_seconds(mine)
+        values = {"model.network": crossing.network, "model.process": crossing.process, **SMALL.get(crossing.network, {})}
+        taken = step_seconds(changed(params, values))
         steps = VALIDATIONS * math.ceil(wanted.seconds / taken / VALIDATIONS)
         print(f"{crossing.network} with {crossing.process}: {taken:.3f} s a step, {steps} steps")
-        values = {"model.network": crossing.network, "model.process": crossing.process, "train.steps": steps}
-        values |= {"train.valid_every": steps // VALIDATIONS}
-        values |= {f"networks.{crossing.network}.{key}": value for key, value in SMALL.get(crossing.network, {}).items()}
+        values |= {"train.steps": steps, "train.valid_every": steps // VALIDATIONS}
         for calls in crossing.calls:
             values |= {f"processes.{crossing.process}.steps": calls}
             settings = [part for key, value in values.items() for part in ("-S", f"{key}={value}")]
@@ -120,14 +114,6 @@ def queue(name: str) -> None:
 def experiment(name: str, crossing: Crossing, calls: int) -> str:
     """What the experiment of a row is called."""
     return f"{name}-{crossing.network}-{crossing.process}-{calls}".replace("_", "-")
-
-
-def crossed(params: Params, crossing: Crossing) -> Params:
-    """The params with the network and the process of a crossing."""
-    values = params.model_dump()
-    values["model"] |= {"network": crossing.network, "process": crossing.process}
-    values["networks"][crossing.network] |= SMALL.get(crossing.network, {})
-    return Params.model_validate(values)
 
 
 def step_seconds(params: Params) -> float:
@@ -211,9 +197,7 @@ def real_time_factor(params: Params) -> float:
     """Seconds of one thread for a second of a long song; which weights they are does not matter."""
     torch.set_num_threads(1)
     separator = Separator(Config.of(params, covers_song=False)).eval()
-    plan = separation.Plan.of(
-        params.separate, params.audio.sample_rate, params.process.model_dump(exclude={"forward"}), params.seed
-    )
+    plan = separation.Plan.of(params.separate, params.audio.sample_rate, params.sampling, params.seed)
     window = 0.1 * np.random.default_rng(0).standard_normal((plan.window, params.audio.channels)).astype(np.float32)
 
     def once() -> float:

@@ -15,37 +15,34 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from common import ROOT, seconds, table
+from common import ROOT, SMALL, changed, seconds, table
 
 from unsung import export
 from unsung.models.separator import Config, Separator, generators
-from unsung.params import Params, load_params
+from unsung.params import load_params
 
 ROUNDS, WINDOW = 5, 8  # seconds
 CPU = torch.device("cpu")
 OTHERS: dict[str, dict[str, Any]] = {
     "band_split, dim 128, 4 x 32 bands, 44.1 kHz stereo": {
-        "audio": {"sample_rate": 44_100, "channels": 2},
-        "spectrum": {"n_fft": 2048, "hop_length": 512},
-        "networks": {"band_split": {"dim": 128, "blocks": 4, "bands": 32}},
+        "audio.sample_rate": 44_100,
+        "audio.channels": 2,
+        "spectrum.n_fft": 2048,
+        "spectrum.hop_length": 512,
+        "networks.band_split.dim": 128,
+        "networks.band_split.blocks": 4,
+        "networks.band_split.bands": 32,
     },
-    "crnn": {"model": {"network": "crnn"}},
-    "tfswa_unet, dims 16 to 128": {
-        "model": {"network": "tfswa_unet"},
-        "networks": {"tfswa_unet": {"dims": [16, 32, 64, 128], "depths": [2, 2, 2, 2]}},
-    },
-    "unet, widths 16 to 128": {"model": {"network": "unet"}, "networks": {"unet": {"widths": [16, 32, 64, 128]}}},
+    "crnn": {"model.network": "crnn"},
+    "tfswa_unet, dims 16 to 128": {"model.network": "tfswa_unet", **SMALL["tfswa_unet"]},
+    "unet, widths 16 to 128": {"model.network": "unet", **SMALL["unet"]},
 }
 
 
 def random_model(changes: dict[str, Any], folder: Path) -> Path:
     """A model folder with the project's params but for `changes`."""
-    values = load_params(ROOT / "params.yaml").model_dump()
-    for section, some in changes.items():
-        for key, value in some.items():
-            values[section][key] = values[section][key] | value if isinstance(value, dict) else value
     torch.manual_seed(0)
-    Separator(Config.of(Params.model_validate(values), covers_song=False)).save(folder)
+    Separator(Config.of(changed(load_params(ROOT / "params.yaml"), changes), covers_song=False)).save(folder)
     return folder
 
 

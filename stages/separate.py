@@ -16,7 +16,7 @@ CODE = ["audio.py", "data/tracks.py", "models", "separation.py", "spectrum.py"]
 
 def main() -> None:
     params = load_params()
-    model, sampling = MODELS / "best", params.process.model_dump(exclude={"forward"})
+    model, sampling = MODELS / "best", params.sampling
     tracks = read_index(STEMS / "test")
     files = [model / CONFIG, model / WEIGHTS, STEMS / "test" / INDEX, *(SRC / name for name in CODE)]
     with scratch("separate", fingerprint([params.seed, params.separate.model_dump(), sampling], files)) as folder:

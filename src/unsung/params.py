@@ -61,6 +61,11 @@ class Params(Section):
         """The knobs of the chosen process."""
         return getattr(self.processes, self.model.process)
 
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Those that only steer how it samples."""
+        return self.process.model_dump(exclude={"forward"})
+
     @model_validator(mode="after")
     def _durations_fit(self) -> "Params":
         least = 2 * self.spectrum.n_fft / self.audio.sample_rate

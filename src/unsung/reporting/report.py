@@ -89,16 +89,16 @@ def uncertainty(separator: Separator, song: Samples, params: Params) -> dict[str
 
     The standard deviation of the spectra over the samples. They are drawn anew for this moment.
     """
-    sampling = params.process.model_dump(exclude={"forward"})
-    if sampling.get("samples", 1) == 1:
+    if params.sampling.get("samples", 1) == 1:
         return {}
     waveform = torch.from_numpy(song.T.copy())[None]
     with torch.inference_mode():
-        found = separator.samples(waveform.to(separator.device), sampling, generators([(params.seed,)], separator.device)).cpu()
+        found = separator.samples(
+            waveform.to(separator.device), params.sampling, generators([(params.seed,)], separator.device)
+        ).cpu()
     if len(found) == 1:
         return {}
-    spread = (found - found.mean(0)).abs().square().sum(0) / (len(found) - 1)
-    images = spread[0].mean(1).sqrt().numpy()  # of the one song; over its channels
+    images = found[:, 0].std(0).square().mean(1).sqrt().numpy()  # of the one song; over its channels
     return {f"{target}, spread of {len(found)} samples": image for target, image in zip(params.model.targets, images, strict=True)}
 
 
