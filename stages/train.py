@@ -10,7 +10,7 @@ from unsung.params import load_params, resume_folder
 from unsung.training import train
 
 DATA = ["data/augment.py", "data/batches.py", "data/shards.py", "data/tracks.py"]
-CODE = [*DATA, "audio.py", "models", "scoring.py", "separation.py", "spectrum.py", "training.py"]
+CODE = [*DATA, "audio.py", "measures.py", "models", "separation.py", "spectrum.py", "training.py"]
 
 
 def main() -> None:

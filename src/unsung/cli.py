@@ -59,6 +59,47 @@ def separate(
 
 
 @app.command()
+def score(
+    references: Annotated[Path, typer.Argument(help="A folder with a folder of stems for each track.", show_default=False)],
+    estimates: Annotated[Path, typer.Argument(help="The same layout, from any separator.", show_default=False)],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score to this file.", show_default=False)] = None,
+    mixture: Annotated[bool, typer.Option("--mixture", help="Score the mixture too: the floor, NSDR and GNSDR.")] = False,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score what is there if estimates are missing.")] = False,
+    window: Annotated[float, typer.Option(min=0.01, help="Seconds of a scored frame.")] = 1.0,
+    taps: Annotated[int, typer.Option(min=1, help="Samples of BSSEval's filters.")] = 512,
+    engine: Annotated[Literal["unsung", "museval"], typer.Option(help="What computes BSSEval: the same scores, the time differs.")] = "unsung",
+    silent_estimates: Annotated[
+        Literal["dropped", "scored"],
+        typer.Option(help="A frame in which an estimate says nothing: no score, as museval has it, or 0 dB."),
+    ] = "dropped",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core.", show_default=False)] = None,
+) -> None:
+    """Score a folder of estimates, of any separator, against a folder of references.
+
+    A track is a folder, a stem a file in it: REFERENCES/Artist - Song/vocals.wav, ESTIMATES/Artist - Song/vocals.mp3. An estimated
+    accompaniment is compared with all stems that have no estimate of their own. docs/metrics.md says what the scores mean.
+    """
+    import json
+    import os
+
+    from unsung import judging
+    from unsung.files import atomically
+    from unsung.reporting import tables
+    from unsung.sections import Compute, Evaluate
+
+    settings = Evaluate(window_seconds=window, filter_taps=taps, engine=engine, silent_estimates=silent_estimates)
+    compute = Compute(scheduler="", workers=workers or os.cpu_count() or 1, loader_workers=0, tensorboard=False, wandb=False)
+    frames, tracks, remarks = judging.score_folders(references, estimates, settings, compute, mixture, allow_missing)
+    if json_file:
+        with atomically(json_file) as partial:
+            partial.write_text(json.dumps(judging.as_json(frames, tracks, settings), indent=1, allow_nan=False) + "\n")
+    for table in (tracks, tables.by_system(tracks)):
+        typer.echo(f"{tables.markdown(tables.shown(table))}\n")
+    for remark in remarks:
+        typer.echo(f"unsung: {remark}", err=True)
+
+
+@app.command()
 def export(
     model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.", show_default=False)],
     format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="What runs it.")] = "onnx",

@@ -12,18 +12,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from unsung import audio, scoring, spectrum
+from unsung import audio, spectrum
 from unsung.audio import Samples
 from unsung.data.tracks import Track, mixture
 from unsung.params import Params
+from unsung.scoring import Scorer
 
 SYSTEMS = ("unsung", "mixture", "ideal ratio mask")
 
 
 def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every frame, and with evaluate.whole_tracks the whole, of every source by every system.
+    """Every frame, and the whole, of every source by every system.
 
-    The columns of scoring.score, and those of scoring.score_whole and the track's `seconds`, beside `track` and `system`.
+    The columns of scoring.Scorer.frames and scoring.Scorer.whole, beside `track` and `system`.
     """
     torch.set_num_threads(1)
     truth = references(track, params.model.targets)
@@ -33,16 +34,10 @@ def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataF
         "mixture": dict.fromkeys(truth, song),
         "ideal ratio mask": ideal_ratio_mask(truth, song, params.spectrum.n_fft, params.spectrum.hop_length),
     }
-    frames, whole = [], []
-    rate, taps = params.audio.sample_rate, params.evaluate.filter_taps
-    for system in SYSTEMS:
-        table = scoring.score(truth, found[system], rate, params.evaluate.window_seconds, taps)
-        frames.append(table.assign(track=track.name, system=system))
-        if params.evaluate.whole_tracks:
-            table = scoring.score_whole(truth, found[system], taps)
-            whole.append(table.assign(track=track.name, system=system, seconds=len(song) / rate))
-    none = pd.DataFrame(columns=["source", *scoring.WHOLE, "track", "system", "seconds"])
-    return pd.concat(frames, ignore_index=True), pd.concat(whole, ignore_index=True) if whole else none
+    scorer = Scorer(truth, params.audio.sample_rate, params.evaluate)
+    frames = [scorer.frames(found[system]).assign(track=track.name, system=system) for system in SYSTEMS]
+    whole = [scorer.whole(found[system]).assign(track=track.name, system=system) for system in SYSTEMS]
+    return pd.concat(frames, ignore_index=True), pd.concat(whole, ignore_index=True)
 
 
 def references(track: Track, targets: tuple[str, ...]) -> dict[str, Samples]:

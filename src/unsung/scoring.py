@@ -1,13 +1,8 @@
-"""How near an estimate is to its reference: BSSEval v4 by museval, frame by frame.
+"""Everything that is said about the estimates of a track, as tables: by frame, and of the whole.
 
-SDR, ISR, SIR and SAR of images in windows of a second with time-invariant 512-tap distortion filters, as in SiSEC 2018
-(Stoeter, Liutkus and Ito 2018, arXiv 1804.06267; Vincent, Gribonval and Fevotte 2006, doi:10.1109/TSA.2005.858005). museval
-drops a frame for all sources when any reference or estimate is exactly silent in it. That is right for a reference, where the
-ratios have no meaning, but an estimate must not gain by saying nothing: a silent frame of it gets the least noise there is, so
-it scores 0 dB instead of vanishing.
-
-Beside it BSSEval v3 sources of whole tracks (Vincent et al. 2006), which the literature on MIR-1K gives: a source filtered by 512
-taps is still that source, so there is no ISR, and SDR counts no filtering as an error.
+BSSEval is computed by bsseval.py or, as a judge, by museval itself. Both have a score for a frame only if every reference and
+every estimate sounds in it. That is right for a reference, where the ratios have no meaning, but an estimate must not gain by
+saying nothing: with `silent_estimates` scored, a silent frame of it gets the least noise there is, and 0 dB instead of none.
 """
 
 import importlib.util
@@ -17,9 +12,11 @@ from types import ModuleType
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
 
+from unsung import measures
 from unsung.audio import FULL_SCALE, Samples
+from unsung.bsseval import BSSEval
+from unsung.sections import Evaluate
 
 
 def _museval_metrics() -> ModuleType:
@@ -34,97 +31,99 @@ def _museval_metrics() -> ModuleType:
 
 
 museval_metrics = _museval_metrics()  # at once: what it loads must be there before parallel.py puts libraries on one thread
-MEASURES = ("sdr", "isr", "sir", "sar")
-WHOLE = ("sdr", "sir", "sar")
-Frames = Float[np.ndarray, " _frame"]
+MEASURES = ("sdr", "isr", "sir", "sar")  # of a frame: BSSEval v4
+SOURCES = ("v3_sdr", "v3_sir", "v3_sar")  # of a whole track: BSSEval v3
+WHOLE = ("global_sdr", "si_sdr", "stft_distance", *SOURCES)
+REASONS = ("", "silent reference", "silent estimate")  # why a frame has no score
+ILL_POSED = 1e12  # the condition beyond which rounding shows in ISR, SIR and SAR
 
 
-def framewise_sdr(reference: Samples, estimate: Samples, window: int) -> Frames:
-    """SDR in dB of each window of `window` frames; NaN where the reference is silent. Equal to BSSEval v4's SDR.
+class Scorer:
+    """The scores of one track's estimates, however many systems gave some.
 
-    10 log10(sum reference^2 / sum (estimate - reference)^2): as images are compared, no filter enters.
+    Estimates may be of the first references only; the others are what can interfere.
     """
-    count = max(1, len(reference) // window)
-    pieces = [slice(i * window, (i + 1) * window) for i in range(count)]
-    signal = np.array([np.square(reference[piece], dtype=np.float64).sum() for piece in pieces])
-    error = np.array([np.square(estimate[piece] - reference[piece], dtype=np.float64).sum() for piece in pieces])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(signal > 0, 10 * np.log10(signal / np.maximum(error, np.finfo(float).tiny)), np.nan)
+
+    def __init__(self, references: Mapping[str, Samples], sample_rate: int, settings: Evaluate) -> None:
+        self.names, self.settings, self.sample_rate = list(references), settings, sample_rate
+        self.truth = np.stack(list(references.values()))
+        self.window = min(round(settings.window_seconds * sample_rate), self.truth.shape[1])
+        self.bsseval = BSSEval(self.truth, self.window, settings.filter_taps)
+
+    def frames(self, estimates: Mapping[str, Samples]) -> pd.DataFrame:
+        """BSSEval v4: source, frame, start (seconds), sdr, isr, sir, sar (dB), dropped.
+
+        `dropped` is one of REASONS; a frame that was dropped has no scores (NaN).
+        """
+        found = self._of(estimates, self.window)
+        values = self._museval(found) if self.settings.engine == "museval" else self.bsseval.images(found)
+        dropped = self._dropped(found)
+        number = np.arange(len(dropped))
+        tables = [
+            pd.DataFrame({"source": name, "frame": number, "start": number * self.window / self.sample_rate})
+            .assign(**dict(zip(MEASURES, of_one, strict=True)))
+            .assign(dropped=dropped)
+            for name, of_one in zip(self.names, values.swapaxes(0, 1), strict=False)
+        ]
+        return pd.concat(tables, ignore_index=True)
+
+    def whole(self, estimates: Mapping[str, Samples]) -> pd.DataFrame:
+        """One row for each source: seconds, the measures of WHOLE, ill_posed.
+
+        `ill_posed` says that ISR, SIR and SAR hang on rounding: the references leave a band empty (docs/metrics.md).
+        """
+        found = self._of(estimates, self.truth.shape[1])
+        v3 = self._museval_sources(found) if self.settings.engine == "museval" else self.bsseval.whole(found)
+        rows = [
+            {
+                "source": name,
+                "seconds": self.truth.shape[1] / self.sample_rate,
+                "global_sdr": measures.global_sdr(truth, estimate),
+                "si_sdr": measures.si_sdr(truth, estimate),
+                "stft_distance": measures.stft_distance(truth, estimate),
+                **dict(zip(SOURCES, of_one, strict=True)),
+                "ill_posed": self.bsseval.condition > ILL_POSED,
+            }
+            for name, truth, estimate, of_one in zip(self.names, self.truth, found, v3.T, strict=False)
+        ]
+        return pd.DataFrame(rows)
+
+    def _of(self, estimates: Mapping[str, Samples], window: int) -> np.ndarray:
+        found = np.stack([estimates[name] for name in self.names[: len(estimates)]])
+        return audible(found, window) if self.settings.silent_estimates == "scored" else found
+
+    def _dropped(self, found: np.ndarray) -> np.ndarray:
+        reference, estimate = (np.any([measures.silent(x, self.window) for x in signals], axis=0) for signals in (self.truth, found))
+        return np.where(reference, REASONS[1], np.where(estimate, REASONS[2], REASONS[0]))
+
+    def _museval(self, found: np.ndarray) -> np.ndarray:
+        dropped = self._dropped(found) != ""
+        if dropped.all():  # museval would raise
+            return np.full((4, len(found), len(dropped)), np.nan)
+        both, taps = self._both(found), self.settings.filter_taps
+        return np.stack(museval_metrics.bss_eval(*both, window=self.window, hop=self.window, filters_len=taps)[:4])[:, : len(found)]
+
+    def _museval_sources(self, found: np.ndarray) -> np.ndarray:
+        whole = self.truth.shape[1]
+        if any(measures.silent(signal, whole).any() for signal in (*self.truth, *found)):
+            return np.full((3, len(found)), np.nan)
+        sdr, _, sir, sar, _ = museval_metrics.bss_eval(
+            *self._both(found), window=np.inf, hop=np.inf,
+            filters_len=self.settings.filter_taps, framewise_filters=True, bsseval_sources_version=True,
+        )  # fmt: skip
+        return np.stack([sdr, sir, sar])[:, : len(found), 0]
+
+    def _both(self, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """References and estimates as museval wants them, as many of these as of those."""
+        return self.truth.astype(np.float64), np.concatenate([found, self.truth[len(found) :]]).astype(np.float64)
 
 
-def score(
-    references: Mapping[str, Samples], estimates: Mapping[str, Samples], sample_rate: int, window_seconds: float, taps: int
-) -> pd.DataFrame:
-    """BSSEval v4 of all sources of a track: source, frame, start (seconds), sdr, isr, sir, sar (dB), silent.
-
-    `silent` are frames in which a reference is silent: they have no scores (NaN). A track with a source that is silent from
-    beginning to end has only such frames.
-    """
-    names = list(references)
-    window = round(window_seconds * sample_rate)
-    truth = np.stack([references[name] for name in names]).astype(np.float64)
-    found = np.stack([estimates[name] for name in names]).astype(np.float64)
-    silent = silent_frames(truth, window)
-    if silent.all():
-        values = np.full((4, len(names), len(silent)), np.nan)
-    else:
-        values = _bss_eval(truth, _audible(found, window), window, taps, silent)
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {"source": name, "frame": np.arange(len(silent)), "start": np.arange(len(silent)) * window_seconds}
-                | {measure: values[m, i] for m, measure in enumerate(MEASURES)}
-                | {"silent": silent}
-            )
-            for i, name in enumerate(names)
-        ],
-        ignore_index=True,
-    )
-
-
-def score_whole(references: Mapping[str, Samples], estimates: Mapping[str, Samples], taps: int) -> pd.DataFrame:
-    """BSSEval v3 sources over a whole track, as mir_eval.separation.bss_eval_sources has them: source, sdr, sir, sar (dB).
-
-    NaN where some reference is silent from beginning to end.
-    """
-    names = list(references)
-    truth = np.stack([references[name] for name in names]).astype(np.float64)
-    found = np.stack([estimates[name] for name in names]).astype(np.float64)
-    length = truth.shape[1]
-    if silent_frames(truth, length).any():
-        return pd.DataFrame({"source": names} | dict.fromkeys(WHOLE, np.nan))
-    sdr, _, sir, sar, _ = museval_metrics.bss_eval(
-        truth, _audible(found, length), window=np.inf, hop=np.inf, filters_len=taps, framewise_filters=True,
-        bsseval_sources_version=True,
-    )  # fmt: skip
-    return pd.DataFrame({"source": names, "sdr": sdr[:, 0], "sir": sir[:, 0], "sar": sar[:, 0]}).replace([np.inf, -np.inf], np.nan)
-
-
-def silent_frames(sources: Float[np.ndarray, "_source _frame _channel"], window: int) -> Bool[np.ndarray, " _window"]:
-    """Windows in which some source is silent, or which lie in a track where one is silent throughout.
-
-    As museval has it, a source is silent where its channels add up to nothing.
-    """
-    sums = sources.sum(axis=2)
-    frames = [sums[:, i * window : (i + 1) * window] for i in range(max(1, sums.shape[1] // window))]
-    never = not sums.any(axis=1).all()
-    return np.array([never or not frame.any(axis=1).all() for frame in frames])
-
-
-def _bss_eval(truth: np.ndarray, found: np.ndarray, window: int, taps: int, silent: np.ndarray) -> np.ndarray:
-    """museval's measures, (measure, source, window)."""
-    sdr, isr, sir, sar, _ = museval_metrics.bss_eval(truth, found, window=window, hop=window, filters_len=taps)
-    values = np.stack([sdr, isr, sir, sar])[..., : len(silent)]
-    values[..., silent] = np.nan
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _audible(estimates: np.ndarray, window: int) -> np.ndarray:
-    """The estimates, with noise of half a 24-bit step where one is silent for a window."""
+def audible(estimates: np.ndarray, window: int) -> np.ndarray:
+    """The estimates (source, frame, channel), with noise of half a 24-bit step where one is silent for a window."""
     found, rng = estimates.copy(), np.random.default_rng(0)
     for source in found:
-        for start in range(0, source.shape[0], window):
-            piece = source[start : start + window]
-            if not piece.sum(axis=1).any():
-                piece += rng.uniform(0.1, 0.5, piece.shape) / FULL_SCALE * rng.choice([-1, 1], (len(piece), 1))
+        for piece in measures.windows(len(source), window):
+            if not source[piece].sum(axis=1).any():
+                size = source[piece].shape
+                source[piece] += rng.uniform(0.1, 0.5, size) / FULL_SCALE * rng.choice([-1, 1], (size[0], 1))
     return found

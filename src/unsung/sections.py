@@ -308,7 +308,8 @@ class Separate(Section):
 class Evaluate(Section):
     window_seconds: Annotated[float, Field(ge=0.01)]  # seconds
     filter_taps: PositiveInt  # samples
-    whole_tracks: bool
+    engine: Literal["unsung", "museval"]
+    silent_estimates: Literal["scored", "dropped"]
 
 
 class Report(Section):

@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from unsung import audio, scoring, separation
+from unsung import audio, measures, separation
 from unsung.data import batches
 from unsung.data.batches import Sample
 from unsung.data.shards import Shards
@@ -221,9 +221,7 @@ def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> floa
     found = np.concatenate(list(separation.stems(separator, mixture(track), plan)), axis=1)
     truth = np.stack([audio.read(track.stems[target]) for target in separator.config.targets])
     second = separator.config.sample_rate
-    rates = [
-        (scoring.framewise_sdr(t, f, second), ~scoring.silent_frames(t[None], second)) for t, f in zip(truth, found, strict=True)
-    ]
+    rates = [(measures.framewise_sdr(t, f, second), ~measures.silent(t, second)) for t, f in zip(truth, found, strict=True)]
     return float(np.mean([np.median(rate[truth_sounds]) if truth_sounds.any() else 0.0 for rate, truth_sounds in rates]))
 
 

@@ -6,69 +6,96 @@ import pytest
 
 from unsung.reporting import tables
 
-NOT_SCORED = pd.DataFrame(columns=["source", "sdr", "sir", "sar", "track", "system", "seconds"])
+SECONDS = {"a": 10.0, "b": 30.0, "silent": 99.0}
 
 
 @pytest.fixture
 def frames():
+    """Track a has a frame with a silent reference, track b one with a silent estimate."""
     rows = []
     for track, offset in (("a", 0.0), ("b", 10.0), ("silent", np.nan)):
         for system, gain in (("unsung", 5.0), ("mixture", 0.0)):
             for source in ("vocals", "accompaniment"):
-                for frame in range(3):
-                    silent = bool(np.isnan(offset)) or (track == "a" and frame == 2)
-                    value = np.nan if silent else offset + gain + frame
+                for frame in range(4):
+                    reference = bool(np.isnan(offset)) or (track == "a" and frame == 3)
+                    estimate = track == "b" and frame == 3
+                    dropped = "silent reference" if reference else "silent estimate" if estimate else ""
+                    value = np.nan if dropped else offset + gain + frame
                     rows.append(
                         {"track": track, "system": system, "source": source, "frame": frame, "start": float(frame)}
                         | dict.fromkeys(("sdr", "isr", "sir", "sar"), value)
-                        | {"silent": silent}
+                        | {"dropped": dropped}
                     )
     return pd.DataFrame(rows)
 
 
-def test_medians_over_frames_and_then_over_tracks(frames):
-    tracks = tables.by_track(frames, NOT_SCORED)
+@pytest.fixture
+def whole(frames):
+    table = frames.groupby(["track", "system", "source"], sort=False).agg(v3_sdr=("sdr", "min")).reset_index()
+    table["seconds"] = table["track"].map(SECONDS)
+    table["v3_sir"] = [np.inf if (t, s) == ("a", "unsung") else 4.0 for t, s in zip(table["track"], table["system"], strict=True)]
+    return table.assign(v3_sar=7.0, global_sdr=table["v3_sdr"] + 1, si_sdr=2.0, stft_distance=0.5, ill_posed=False)
+
+
+@pytest.fixture
+def tracks(frames, whole):
+    return tables.by_track(frames, whole)
+
+
+def test_medians_over_frames_and_then_over_tracks(tracks):
     mine = tracks[(tracks["system"] == "unsung") & (tracks["source"] == "vocals")].set_index("track")
-    assert mine["sdr"].tolist()[:2] == [5.5, 16.0] and np.isnan(mine.loc["silent", "sdr"])
-    assert mine[["frames", "silent_frames"]].values.tolist() == [[2, 1], [3, 0], [0, 3]]
+    assert mine["sdr"].tolist()[:2] == [6.0, 16.0] and np.isnan(mine.loc["silent", "sdr"])
+    assert mine[list(tables.COUNTS)].values.tolist() == [[3, 1, 0], [3, 0, 1], [0, 4, 0]]
+    found = tables.by_system(tracks).set_index(["system", "source"]).loc[("unsung", "vocals")]
+    assert found["sdr"] == (6.0 + 16) / 2
+    assert (found["sdr_low"], found["sdr_high"]) == (6.0, 16.0)
+    assert found[list(tables.COUNTS)].tolist() == [6, 5, 1]
+
+
+def test_whole_tracks_are_averaged_by_their_length(tracks):
     found = tables.by_system(tracks).set_index(["system", "source"])
-    assert found.loc[("unsung", "vocals"), "sdr"] == (5.5 + 16) / 2
+    mine = found.loc[("unsung", "vocals")]
+    assert mine["gnsdr"] == 5.0 and mine["nsdr"] == 5.0
+    assert mine["gsir"] == 4.0 and mine["gsar"] == 7.0  # what is infinite is left out
+    assert mine["usdr"] == ((5 + 1) + (15 + 1)) / 2  # not by length
+    assert found.loc[("mixture", "vocals"), "gnsdr"] == 0
 
 
-def test_metrics_are_finite_numbers_and_count_what_was_dropped(frames):
-    found = tables.metrics(tables.by_track(frames, NOT_SCORED), NOT_SCORED, "unsung")
+def test_metrics_are_finite_numbers_and_count_what_was_dropped(tracks):
+    found = tables.metrics(tracks, "unsung")
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["vocals"] == {"sdr": 10.75, "isr": 10.75, "sir": 10.75, "sar": 10.75, "sdr_gain": 5.0}
-    assert found["counts"] == {"frames": 5, "silent_frames": 4, "tracks": 3, "unscored_tracks": 1}
+    expected = {"sdr": 11.0, "sdr_low": 6.0, "sdr_high": 16.0, "sdr_gain": 5.0, "usdr": 11.0, "gnsdr": 5.0, "gsir": 4.0}
+    assert found["vocals"] | expected == found["vocals"]
+    assert found["counts"] == {"frames": 6, "silent_frames": 5, "silent_estimates": 1, "tracks": 3, "unscored_tracks": 1}
 
 
-def test_without_any_score_the_numbers_are_left_out(frames):
-    found = tables.metrics(tables.by_track(frames[frames["track"] == "silent"], NOT_SCORED), NOT_SCORED, "unsung")
-    assert found["vocals"] == {} and found["counts"]["unscored_tracks"] == 1
+def test_without_any_score_the_numbers_are_left_out(tracks):
+    found = tables.metrics(tracks[tracks["track"] == "silent"], "unsung")
+    assert "sdr" not in found["vocals"] and "usdr" not in found["vocals"] and found["counts"]["unscored_tracks"] == 1
 
 
-def test_a_markdown_table_has_two_digits_and_dashes():
-    text = tables.markdown(pd.DataFrame({"track": ["a", "b"], "sdr": [1.234, np.nan], "frames": [3, 0]}))
-    assert text.splitlines() == ["| track | sdr | frames |", "| --- | --- | --- |", "| a | 1.23 | 3 |", "| b | - | 0 |"]
+def test_without_the_mixture_there_is_no_gain(frames, whole):
+    alone = [table[table["system"] == "unsung"] for table in (frames, whole)]
+    assert tables.by_track(*alone)["nsdr"].isna().all()
 
 
-def test_the_wide_table_has_a_row_for_each_track(frames):
-    found = tables.wide(tables.by_track(frames, NOT_SCORED), "unsung")
+def test_a_table_for_people(tracks):
+    found = tables.shown(tables.by_system(tracks))
+    assert found["95 %"].iloc[0] == "6.00 to 16.00"
+    assert found["dropped"].iloc[0] == "5 silent reference, 1 silent estimate"
+    assert "sdr low" not in found and "frames" not in found
+    one = tables.shown(tracks[tracks["track"] == "a"].assign(nsdr=np.nan))
+    assert one["dropped"].tolist() == ["1 silent reference"] * 4 and "nsdr" not in one and "seconds" not in one
+
+
+def test_a_markdown_table_has_two_digits_and_dashes_and_no_bars_of_its_own():
+    text = tables.markdown(pd.DataFrame({"track": ["a", "b|c"], "sdr": [1.234, np.nan], "frames": [3, 0]}))
+    assert text.splitlines() == ["| track | sdr | frames |", "| --- | --- | --- |", "| a | 1.23 | 3 |", r"| b\|c | - | 0 |"]
+
+
+def test_the_wide_table_has_a_row_for_each_track(tracks):
+    found = tables.wide(tracks, "unsung")
     assert found["track"].tolist() == ["a", "b", "silent"]
-    assert found["vocals_sdr"].tolist()[:2] == [5.5, 16.0]
-    assert found["accompaniment_sdr_of_mixture"].tolist()[:2] == [0.5, 11.0]
-    assert found["silent_frames"].tolist() == [1, 0, 3]
-
-
-def test_whole_tracks_are_averaged_by_their_length(frames):
-    rows = [("a", 10.0, "unsung", 5.0, np.inf), ("b", 30.0, "unsung", 9.0, 4.0), ("c", 99.0, "unsung", np.nan, np.nan)]
-    rows += [("a", 10.0, "mixture", 1.0, 0.0), ("b", 30.0, "mixture", -1.0, 0.0), ("c", 99.0, "mixture", np.nan, np.nan)]
-    whole = pd.DataFrame(rows, columns=["track", "seconds", "system", "sdr", "sir"]).assign(sar=7.0, source="vocals")
-    whole = whole.replace(np.inf, np.nan)
-    found = tables.over_length(whole).set_index("system")
-    assert found.loc["unsung", ["gnsdr", "gsir", "gsar"]].tolist() == [(10 * 4 + 30 * 10) / 40, 4.0, 7.0]
-    assert found.loc["mixture", "gnsdr"] == 0
-    tracks = tables.by_track(frames, whole)
-    metrics = tables.metrics(tracks, whole, "unsung")
-    assert metrics["vocals"]["gnsdr"] == 8.5 and metrics["vocals"]["nsdr"] == 7.0 and "gnsdr" not in metrics["accompaniment"]
-    assert tables.wide(tracks, "unsung")["vocals_nsdr"].tolist()[:2] == [4.0, 10.0]
+    assert found["vocals_sdr"].tolist()[:2] == [6.0, 16.0] and found["vocals_nsdr"].tolist()[:2] == [5.0, 5.0]
+    assert found["accompaniment_sdr_of_mixture"].tolist()[:2] == [1.0, 11.0]
+    assert found["silent_frames"].tolist() == [1, 0, 4] and found["silent_estimates"].tolist() == [0, 1, 0]
