@@ -52,7 +52,7 @@ def params() -> Params:
         train__warmup_steps=2,
         separate__window_seconds=1.0,
         evaluate__filter_taps=32,
-        report__figure_seconds=2.0,
+        report__clip_seconds=2.0,
         compute=workers(1).model_dump(),
     )
 

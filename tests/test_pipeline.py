@@ -28,7 +28,7 @@ SMALL = {
     "  steps: 1800 ": "  steps: 4 ",
     "  valid_every: 300 ": "  valid_every: 2 ",
     "  filter_taps: 512 ": "  filter_taps: 32 ",
-    "  figure_seconds: 12.0 ": "  figure_seconds: 2.0 ",
+    "  clip_seconds: 6.0 ": "  clip_seconds: 2.0 ",
 }
 
 

@@ -305,6 +305,10 @@ class Separate(Section):
     int8: bool
 
 
+class Sweep(Section):
+    steps: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
 class Evaluate(Section):
     window_seconds: Annotated[float, Field(ge=0.01)]  # seconds
     filter_taps: PositiveInt  # samples
@@ -312,8 +316,16 @@ class Evaluate(Section):
     silent_estimates: Literal["scored", "dropped"]
 
 
+class Spread(Section):
+    samples: Count
+    steps: PositiveInt
+
+
 class Report(Section):
-    figure_seconds: PositiveFloat  # seconds
+    tracks: PositiveInt
+    clip_seconds: Annotated[float, Field(ge=1)]  # seconds
+    worst_moments: Count
+    spread: Spread
 
 
 class Compute(Section):

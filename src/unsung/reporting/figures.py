@@ -1,5 +1,6 @@
-"""Pictures of a separation: the spectrograms of the song, of the truth, of what was found and of how sure that is."""
+"""Pictures of sound: a figure of several spectrograms, and a spectrogram alone without axes."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,9 @@ matplotlib.use("agg")
 import numpy as np
 import torch
 from jaxtyping import Float
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from PIL import Image
 
 from unsung import spectrum
 from unsung.audio import Samples
@@ -41,6 +44,15 @@ def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, s
     figure.colorbar(image, ax=axes, label="dB", pad=0.01, fraction=0.03)
     with atomically(path) as partial:
         figure.savefig(partial, dpi=90, format="jpeg", pil_kwargs={"quality": 80, "optimize": True})
+
+
+def picture(power: Decibels, loudest: float, size: tuple[int, int]) -> bytes:
+    """One of them alone, `size` pixels wide and high, as WebP."""
+    shares = np.clip((power - loudest) / -FLOOR + 1, 0, 1)[::-1]
+    colours = (colormaps["magma"](shares)[..., :3] * 255).round().astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(colours).resize(size, Image.Resampling.BOX).save(file, "WEBP", quality=60, method=6)
+    return file.getvalue()
 
 
 def spectrogram(samples: Samples, n_fft: int) -> Decibels:

@@ -105,16 +105,17 @@ def dropped(counts: Mapping[str, int] | pd.Series) -> str:
     return ", ".join(reasons) or "0"
 
 
+def cell(value: Any) -> str:
+    """Numbers with two digits behind the point, small ones with two that count, what has no score as a dash."""
+    if pd.isna(value):
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
+    return str(value)
+
+
 def markdown(table: pd.DataFrame) -> str:
-    """A Markdown table, numbers with two digits behind the point, small ones with two that count, what has no score as a dash."""
-
-    def cell(value: Any) -> str:
-        if pd.isna(value):
-            return "-"
-        if isinstance(value, float):
-            return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
-        return str(value).replace("|", "\\|")
-
+    """A Markdown table."""
     rows = [[str(column) for column in table.columns], ["---"] * len(table.columns)]
-    rows += [[cell(value) for value in row] for row in table.itertuples(index=False)]
+    rows += [[cell(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

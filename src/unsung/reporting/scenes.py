@@ -1,0 +1,113 @@
+"""What is shown of the test tracks: moments of some of them, with everything that can be seen and heard of a moment.
+
+Tracks are shown from the worst to the best, as many as wanted, evenly along the ranking: no cherries are picked.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from unsung import audio
+from unsung.audio import Samples
+from unsung.data.tracks import Track, mixture
+from unsung.evaluation import SYSTEMS, references
+from unsung.models.separator import Separator, generators
+from unsung.params import Params
+
+Image = np.ndarray  # magnitudes (freq, frame)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Some seconds of a track; `worst` is the second at which it fails most, if that is why it is shown."""
+
+    track: str
+    start: float  # seconds
+    end: float
+    worst: float | None = None
+    sdr: float | None = None  # dB, of that frame
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A moment with its sounds, (frame, channel), all of one length, and where the model is unsure."""
+
+    moment: Moment
+    mixture: Samples
+    truth: dict[str, Samples]
+    found: dict[str, Samples]
+    spread: dict[str, Image]  # for each target the standard deviation of the spectra of several samples; nothing if there is but one
+    frames: pd.DataFrame  # the scores of the frames that begin within, `start` in seconds from its own beginning
+
+
+def chosen(scores: pd.DataFrame, frames: pd.DataFrame, params: Params) -> list[Moment]:
+    """The middle of some tracks, then the worst moments. `scores` is tables.by_track, `frames` what they are the medians of."""
+    target = params.model.targets[0]
+    mine = scores[(scores["system"] == SYSTEMS[0]) & (scores["source"] == target)].set_index("track")
+    return [*_middles(mine, params), *_worst(frames[frames["source"] == target], mine["seconds"], params)]
+
+
+def _middles(mine: pd.DataFrame, params: Params) -> list[Moment]:
+    """Tracks without a score come last."""
+    ranked = mine.rename_axis("track").reset_index().sort_values(["sdr", "track"])
+    places = np.linspace(0, len(ranked) - 1, min(params.report.tracks, len(ranked))).round().astype(int)
+    found = []
+    for row in ranked.iloc[places].itertuples():
+        start = float(np.floor(max(0.0, (row.seconds - params.report.clip_seconds) / 2)))
+        found.append(Moment(row.track, start, min(row.seconds, start + params.report.clip_seconds)))
+    return found
+
+
+def _worst(frames: pd.DataFrame, seconds: pd.Series, params: Params) -> list[Moment]:
+    """The frames with the lowest SDR, each of another track, and half a clip around them."""
+    mine = frames[frames["system"] == SYSTEMS[0]].dropna(subset="sdr")
+    lowest = mine.sort_values(["sdr", "track"]).drop_duplicates("track").head(params.report.worst_moments)
+    window = params.evaluate.window_seconds
+    length = max(params.report.clip_seconds / 2, window)
+    found = []
+    for row in lowest.itertuples():
+        whole = float(seconds[row.track])
+        start = float(np.floor(np.clip(row.start + window / 2 - length / 2, 0, max(0.0, whole - length))))
+        found.append(Moment(row.track, start, min(whole, start + length), row.start, row.sdr))
+    return found
+
+
+def scenes(
+    moments: Sequence[Moment], tracks: Sequence[Track], estimates: Path, frames: pd.DataFrame, separator: Separator, params: Params
+) -> Iterator[Scene]:
+    """The scenes of the moments in their order."""
+    by_name = {track.name: track for track in tracks}
+    mine = frames[frames["system"] == SYSTEMS[0]]
+    for moment in moments:
+        track = by_name[moment.track]
+        rate = params.audio.sample_rate
+        cut = slice(round(moment.start * rate), round(moment.end * rate))
+        song = np.concatenate(list(mixture(track)))[cut]
+        truth = {source: samples[cut] for source, samples in references(track, params.model.targets).items()}
+        found = {source: audio.read(estimates / track.name / f"{source}.flac")[cut] for source in truth}
+        within = mine[(mine["track"] == track.name) & (mine["start"] >= moment.start) & (mine["start"] < moment.end)]
+        within = within.assign(start=within["start"] - moment.start)
+        yield Scene(moment, song, truth, found, spread(separator, song, params), within)
+
+
+def spread(separator: Separator, song: Samples, params: Params) -> dict[str, Image]:
+    """How far samples of each counterfactual are apart, at each frequency and frame; nothing where all are the same.
+
+    The standard deviation of the spectra over report.spread.samples samples of report.spread.steps network calls each, drawn for
+    this moment; what was separated may come of other numbers of them.
+    """
+    wanted = params.report.spread
+    if wanted.samples < 2 or not separator.process.has_state:
+        return {}
+    sampling = params.sampling | {"samples": wanted.samples, "steps": wanted.steps}
+    waveform = torch.from_numpy(song.T.copy())[None]
+    with torch.inference_mode():
+        found = separator.samples(waveform.to(separator.device), sampling, generators([(params.seed,)], separator.device)).cpu()
+    if len(found) == 1:
+        return {}
+    images = found[:, 0].std(0).square().mean(1).sqrt().numpy()  # of the one song; over its channels
+    return dict(zip(params.model.targets, images, strict=True))

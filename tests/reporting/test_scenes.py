@@ -1,0 +1,88 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.conftest import changed
+from unsung.models.separator import Config, Separator, generators
+from unsung.reporting.scenes import chosen, spread
+
+
+def scores_of(sdrs: dict[str, float], seconds: float = 20.0) -> pd.DataFrame:
+    rows = [{"track": track, "system": "unsung", "source": "vocals", "sdr": sdr, "seconds": seconds} for track, sdr in sdrs.items()]
+    return pd.DataFrame([*rows, {**rows[0], "source": "accompaniment"}, {**rows[0], "system": "mixture"}])
+
+
+def frames_of(track: str, sdrs: list[float]) -> pd.DataFrame:
+    table = pd.DataFrame({"start": np.arange(len(sdrs), dtype=float), "sdr": sdrs})
+    return table.assign(track=track, system="unsung", source="vocals")
+
+
+def wanted(params, **report):
+    return changed(params, **{f"report__{name}": value for name, value in report.items()})
+
+
+def test_tracks_are_shown_from_the_worst_to_the_best(params):
+    scores = scores_of({"a": 3.0, "b": 9.0, "c": 1.0, "d": np.nan, "e": 5.0})
+    frames = frames_of("a", [3.0] * 20)
+    every = chosen(scores, frames, wanted(params, tracks=9, worst_moments=0))
+    assert [moment.track for moment in every] == ["c", "a", "e", "b", "d"]
+    assert [moment.track for moment in chosen(scores, frames, wanted(params, tracks=3, worst_moments=0))] == ["c", "e", "d"]
+    assert [moment.track for moment in chosen(scores, frames, wanted(params, tracks=1, worst_moments=0))] == ["c"]
+
+
+def test_a_clip_is_the_middle_of_a_track_or_all_of_a_short_one(params):
+    frames = frames_of("a", [3.0])
+    (moment,) = chosen(scores_of({"a": 3.0}), frames, wanted(params, clip_seconds=5.0, worst_moments=0))
+    assert (moment.start, moment.end, moment.worst) == (7.0, 12.0, None)
+    (moment,) = chosen(scores_of({"a": 3.0}, seconds=2.5), frames, wanted(params, clip_seconds=5.0, worst_moments=0))
+    assert (moment.start, moment.end) == (0.0, 2.5)
+
+
+def test_the_worst_moments_are_of_different_tracks_and_lie_within_their_clips(params):
+    scores = scores_of({"a": 3.0, "b": 9.0})
+    frames = pd.concat([frames_of("a", [5.0] * 19 + [-9.0]), frames_of("b", [-3.0, np.nan, *[8.0] * 18])])
+    found = chosen(scores, frames, wanted(params, tracks=1, worst_moments=3, clip_seconds=8.0))[1:]
+    assert [(moment.track, moment.worst, moment.sdr) for moment in found] == [("a", 19.0, -9.0), ("b", 0.0, -3.0)]
+    assert [(moment.start, moment.end) for moment in found] == [(16.0, 20.0), (0.0, 4.0)]
+
+
+def test_a_scene_has_all_sounds_of_its_moment(run):
+    middle, worst = run.scenes()
+    for scene in (middle, worst):
+        length = round((scene.moment.end - scene.moment.start) * 8000)
+        assert {len(x) for x in (scene.mixture, *scene.truth.values(), *scene.found.values())} == {length}
+        np.testing.assert_allclose(sum(scene.truth.values()), scene.mixture, atol=1e-6)
+        np.testing.assert_allclose(sum(scene.found.values()), scene.mixture, atol=1e-6)
+        assert set(scene.found) == {"vocals", "accompaniment"}
+    assert middle.moment.start == 1.0 and sorted(middle.frames["start"].unique()) == [0.0, 1.0]
+    at = worst.frames[(worst.frames["source"] == "vocals") & (worst.frames["start"] == worst.moment.worst - worst.moment.start)]
+    assert at["sdr"].item() == worst.moment.sdr == worst.frames[worst.frames["source"] == "vocals"]["sdr"].min()
+
+
+def test_the_spread_is_that_of_samples(run):
+    song = np.random.default_rng(0).standard_normal((4000, 1)).astype(np.float32)
+    song[2000:] = 0  # silence leaves nothing to doubt
+    image = spread(run.separator, song, wanted(run.params, spread={"samples": 4, "steps": 3}))["vocals"]
+    assert image.shape == (129, 4000 // 64 + 1)
+    assert image[:, :28].mean() > 100 * image[:, 36:].mean()
+    with torch.inference_mode():
+        rngs = generators([(0,)], torch.device("cpu"))
+        draws = run.separator.samples(torch.from_numpy(song.T.copy())[None], {"steps": 3, "samples": 4}, rngs)
+    np.testing.assert_allclose(image, draws[:, 0, 0, 0].numpy().std(0, ddof=1), atol=1e-5)
+
+
+def test_there_is_no_spread_where_nothing_is_drawn(run):
+    song = np.ones((4000, 1), np.float32)
+    assert spread(run.separator, song, wanted(run.params, spread={"samples": 0, "steps": 3})) == {}
+    assert spread(run.separator, song, wanted(run.params, spread={"samples": 4, "steps": 1})) == {}
+    certain = changed(run.params, model__process="predictive")
+    assert spread(Separator(Config.of(certain, covers_song=False)).eval(), song, certain) == {}
+
+
+@pytest.mark.parametrize("name", ["worst", "sdr"])
+def test_a_moment_of_the_middle_is_not_said_to_be_bad(run, name):
+    assert getattr(run.scenes()[0].moment, name) is None
+    assert replace(run.scenes()[1].moment).worst is not None
