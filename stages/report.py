@@ -20,7 +20,9 @@ def main() -> None:
     frames, whole = (pd.read_parquet(SCORES / f"{name}.parquet") for name in ("frames", "tracks"))
     scores, curve = tables.by_track(frames, whole), pd.read_csv(MODELS / "curve.csv")
     moments = scenes.chosen(scores, frames, params)
-    shown = list(scenes.scenes(moments, read_index(STEMS / "test"), SEPARATED, frames, load(MODELS / "best", params.separate), params))
+    shown = list(
+        scenes.scenes(moments, read_index(STEMS / "test"), SEPARATED, frames, load(MODELS / "best", params.separate), params)
+    )
     crossings = pd.read_csv("benchmarks/crossings.csv", dtype={"seconds": "Int64"})
     middles = [scene for scene in shown if scene.moment.worst is None]
     write_report(REPORTS / "report.md", scores, curve, pd.read_csv(REPORTS / "steps.csv"), crossings, middles, params)

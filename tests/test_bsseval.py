@@ -113,7 +113,9 @@ def test_whole_tracks_are_scored_as_mir_eval_does():
     truth, found = noise(2, 1, 3 * RATE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated there, and nowhere else
-        expected = mir_eval.separation.bss_eval_sources(*(x[..., 0].astype(float) for x in (truth, found)), compute_permutation=False)
+        expected = mir_eval.separation.bss_eval_sources(
+            *(x[..., 0].astype(float) for x in (truth, found)), compute_permutation=False
+        )
     for mine, his in zip(BSSEval(truth, RATE, 512).whole(found), expected, strict=False):
         np.testing.assert_allclose(mine, his, atol=CLOSE)
 
@@ -149,7 +151,9 @@ def test_real_songs_of_which_a_codec_took_the_top(song):
     """With an empty band rounding decides: there we are as near to museval as museval to itself with a sample of silence more."""
     folder = shared("everything_is_free", song)
     rate = 44_100
-    parts = [soundfile.read(folder / f"{stem}.ogg", start=70 * rate, frames=5 * rate + 99)[0] for stem in ("vocals", "accompaniment")]
+    parts = [
+        soundfile.read(folder / f"{stem}.ogg", start=70 * rate, frames=5 * rate + 99)[0] for stem in ("vocals", "accompaniment")
+    ]
     truth = np.stack(parts)
     if not truth.any(axis=(1, 2)).all():
         pytest.skip(f"nobody sings at this moment of {song}")

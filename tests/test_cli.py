@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, write_song
 
 
 def unsung(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -88,3 +89,18 @@ def test_a_model_is_exported_and_what_cannot_be_is_told(folder):
     assert done.stdout.strip() == "a/best-call.onnx" and (folder / "a" / "best-call.onnx").exists()
     done = unsung("export", "models", cwd=folder)
     assert done.returncode == 1 and done.stderr.startswith("unsung: models is not a model folder") and done.stderr.count("\n") == 1
+
+
+def test_a_folder_of_estimates_is_scored(tmp_path):
+    rng = np.random.default_rng(0)
+    stems = {name: 0.1 * rng.standard_normal((16_000, 1)) for name in ("vocals", "accompaniment")}
+    for side, gain in (("references", 1.0), ("estimates", 0.5)):
+        write_song(tmp_path / side / "A - B", {name: gain * samples for name, samples in stems.items()}, 8000)
+    done = unsung("score", "references", "estimates", "--json", "scores.json", "--taps", "32", "--mixture", cwd=tmp_path)
+    assert done.returncode == 0 and "score: 100%" in done.stderr
+    assert "| estimates | vocals | 6.02 |" in done.stdout  # an error of half the signal
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert {target["name"] for target in found["tracks"][0]["targets"]} == {"vocals", "accompaniment"}
+    (tmp_path / "estimates" / "A - B" / "vocals.wav").rename(tmp_path / "estimates" / "A - B" / "voice.wav")
+    done = unsung("score", "references", "nowhere", cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr == "unsung: nowhere is not a folder; give a folder with a folder for each track\n"

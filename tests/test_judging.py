@@ -32,7 +32,9 @@ def folders(tmp_path):
 
 
 def both(references, estimates, name):
-    truth, found = ({path.stem: soundfile.read(path, always_2d=True)[0] for path in (x / name).iterdir()} for x in (references, estimates))
+    truth, found = (
+        {path.stem: soundfile.read(path, always_2d=True)[0] for path in (x / name).iterdir()} for x in (references, estimates)
+    )
     rest = sum(truth[stem] for stem in ("drums", "bass", "other"))
     return {"vocals": truth["vocals"], "accompaniment": rest}, found
 

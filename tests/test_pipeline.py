@@ -14,7 +14,7 @@ import soundfile
 
 from tests.conftest import ROOT, song, write_song
 
-STAGES = ["download", "resample", "shard", "train", "separate", "evaluate", "report"]
+STAGES = ["download", "resample", "shard", "train", "sweep", "separate", "evaluate", "report"]
 SMALL = {
     "  train: 40 ": "  train: 3 ",
     "  valid: 6 ": "  valid: 1 ",
@@ -87,6 +87,8 @@ def test_everything_is_there(repository):
     for name in (
         "metrics/separation.json",
         "reports/report.md",
+        "reports/listen.html",
+        "reports/steps.csv",
         "reports/tracks.csv",
         "reports/curve.csv",
         "models/best/config.json",
@@ -118,6 +120,10 @@ def test_a_sampling_param_reruns_the_end_a_network_param_retrains_and_going_back
     before = repository.metrics()
     assert repository.stages_run("exp", "run", "-S", "processes.bridge.steps=3") == STAGES[4:]
     assert repository.metrics() != before
+    text = repository.run("unsung", "compare", "HEAD", "--md", "--pictures", "out/pictures").stdout
+    assert "| `processes.bridge.steps` | `1` | `3` |" in text and "| vocals.sdr |" in text and "too few to tell" in text
+    assert "| weights | no |" in text and "| data | no |" in text
+    assert (repository.folder / "out" / "pictures" / "differences.png").is_file()
     assert repository.stages_run("exp", "run", "-S", "processes.bridge.steps=1", "-S", "networks.band_split.dim=12") == STAGES[3:]
     assert repository.metrics() != before
     assert repository.stages_run("exp", "run", "-S", "networks.band_split.dim=8") == ["report"]
@@ -125,6 +131,31 @@ def test_a_sampling_param_reruns_the_end_a_network_param_retrains_and_going_back
     assert repository.run("git", "status", "--porcelain", "metrics", "reports", "dvc.lock").stdout == ""
     shown = repository.run("dvc", "exp", "show", "--csv").stdout
     assert "networks.band_split.dim" in shown and "vocals.sdr" in shown
+
+
+def test_a_remote_gives_a_clone_everything(repository, tmp_path):
+    """What docs/data.md says of a shared folder: push, clone, pull, and nothing is left to run."""
+    repository.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    repository.run("git", "commit", "-q", "-am", "a remote")
+    repository.run("dvc", "push")
+    repository.run("git", "clone", "-q", str(repository.folder), str(tmp_path / "clone"))
+    clone = Repository.__new__(Repository)
+    clone.folder = tmp_path / "clone"
+    assert not (clone.folder / "models").exists()
+    clone.run("dvc", "pull")
+    assert (clone.folder / "models" / "best" / "weights.safetensors").is_file()
+    assert (clone.folder / "reports" / "listen.html").is_file()
+    assert clone.stages_run("repro") == []
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_plots_have_what_they_draw(repository):
+    repository.run("dvc", "plots", "show", "--out", "plots")
+    page = (repository.folder / "plots" / "index.html").read_text()
+    for title in ("SDR of vocals (dB), track by track", "SDR on the validation tracks (dB) by network calls", "SDR while training"):
+        assert title in page
+    assert page.count("<img") == 2
+    shutil.rmtree(repository.folder / "plots")
 
 
 def test_a_folder_of_ones_own_goes_all_the_way(repository, tmp_path):

@@ -73,7 +73,9 @@ def test_a_silent_estimate_cannot_improve_the_score_unless_wanted(case, engine):
     assert frame["sdr"] == pytest.approx(0, abs=1e-3)
     assert table["sdr"].median() <= good["sdr"].median()
     table = Scorer(truth, RATE, settings(engine, "dropped")).frames(found)
-    assert (table["dropped"] == "silent estimate").tolist() == table["sdr"].isna().tolist() == [False, True, False, False, False] * 2
+    assert (
+        (table["dropped"] == "silent estimate").tolist() == table["sdr"].isna().tolist() == [False, True, False, False, False] * 2
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)

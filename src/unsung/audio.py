@@ -4,7 +4,6 @@ soundfile opens wav, flac, ogg, opus and mp3; what it cannot open (m4a, aac, web
 FLAC, whose numbers are held as integers of 24 bits here: sums of them are exact.
 """
 
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ Grid = Int[np.ndarray, "_frame _channel"]  # samples as integers, FULL_SCALE bei
 EXTENSIONS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".webm", ".mp4"}
 FULL_SCALE = 2**23  # 24 bit
 BLOCK = 2**16  # frames read at once
-MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz
 
 
 @dataclass(frozen=True)
@@ -152,17 +150,6 @@ def write(path: Path, found: Iterable[Grid], sample_rate: int, channels: int, bi
     with atomically(path) as partial, writer(partial, sample_rate, channels, bits=bits) as file:
         for block in found:
             write_block(file, block)
-
-
-def as_mp3(samples: Samples, sample_rate: int) -> bytes:
-    """A clip as an mp3 that starts and ends where the samples do: 56 kbit/s at 22.05 kHz, 128 at 44.1 kHz; beyond full scale it clips."""
-    rate = max((rate for rate in MP3_RATES if rate <= sample_rate), default=MP3_RATES[0])
-    found = list(resampled([samples], sample_rate, rate))
-    file = io.BytesIO()
-    options = {"format": "MP3", "compression_level": 0.7, "bitrate_mode": "CONSTANT"}
-    with soundfile.SoundFile(file, "w", rate, samples.shape[1], "MPEG_LAYER_III", **options) as mp3:
-        mp3.write(np.clip(np.concatenate(found), -1, 1))
-    return file.getvalue()
 
 
 def comment(path: Path) -> str:

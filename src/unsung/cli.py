@@ -67,7 +67,9 @@ def score(
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score what is there if estimates are missing.")] = False,
     window: Annotated[float, typer.Option(min=0.01, help="Seconds of a scored frame.")] = 1.0,
     taps: Annotated[int, typer.Option(min=1, help="Samples of BSSEval's filters.")] = 512,
-    engine: Annotated[Literal["unsung", "museval"], typer.Option(help="What computes BSSEval: the same scores, the time differs.")] = "unsung",
+    engine: Annotated[
+        Literal["unsung", "museval"], typer.Option(help="What computes BSSEval: the same scores, the time differs.")
+    ] = "unsung",
     silent_estimates: Annotated[
         Literal["dropped", "scored"],
         typer.Option(help="A frame in which an estimate says nothing: no score, as museval has it, or 0 dB."),
@@ -117,6 +119,40 @@ def export(
     from unsung.export import write
 
     typer.echo(write(model, format, part, out, int8))
+
+
+@app.command()
+def compare(
+    base: Annotated[str, typer.Argument(help="A git revision: main, a tag, a commit.", show_default=False)],
+    head: Annotated[str | None, typer.Argument(help="Another one; by default the workspace.", show_default=False)] = None,
+    md: Annotated[bool, typer.Option("--md", help="Markdown for a pull request, with every change and track.")] = False,
+    metric: Annotated[
+        str | None, typer.Option(help="What is judged; by default the first target's SDR.", show_default=False)
+    ] = None,
+    fail_below: Annotated[
+        float | None, typer.Option(max=0, help="Exit with 3 if the metric fell by more (dB, such as -0.3).", show_default=False)
+    ] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.", show_default=False)] = None,
+    repository: Annotated[
+        str, typer.Option(help="Its address on GitHub: pictures are linked in the commits.", show_default=False)
+    ] = "",
+) -> None:
+    """What a change did: metrics, params and data of two revisions, and each test track before and after.
+
+    It says whether the change is real, within noise, or cannot be compared. Everything is read from git; no data are needed.
+    """
+    from unsung.reporting import comparison
+    from unsung.reporting.revisions import Revision
+
+    revisions = Revision.of(base), Revision.of(head)
+    targets = revisions[1].params.get("model.targets") or ["vocals"]
+    found = comparison.Comparison(*revisions, metric or f"{targets[0]}.sdr")
+    if pictures:
+        comparison.write_pictures(found, pictures)
+    typer.echo(comparison.markdown(found, pictures, repository, fail_below) if md else comparison.plain(found))
+    if fail_below is not None and found.fell_below(fail_below):
+        typer.echo(f"unsung: {found.metric} fell by {-found.change:.2f} dB, more than {-fail_below:g} are allowed", err=True)
+        raise typer.Exit(3)
 
 
 @app.command()

@@ -58,7 +58,9 @@ def score_folders(
     frames, whole = (pd.concat(parts, ignore_index=True) for parts in zip(*found, strict=True))
     table = tables.by_track(frames, whole)
     if ill_posed := sorted(table.loc[table["ill_posed"], "track"].unique()):
-        remarks.append(f"ISR, SIR and SAR hang on rounding where references leave a band empty (docs/metrics.md): {_listed(ill_posed)}")
+        remarks.append(
+            f"ISR, SIR and SAR hang on rounding where references leave a band empty (docs/metrics.md): {_listed(ill_posed)}"
+        )
     return frames, table, remarks
 
 
@@ -93,7 +95,7 @@ def match(references: Mapping[str, Stems], estimates: Mapping[str, Stems]) -> tu
         if name not in estimates:
             missing.append(name)
             continue
-        sources = {stem: (path,) for stem, path in truth.items() if stem not in MIXTURES}
+        sources: dict[str, tuple[Path, ...]] = {stem: (path,) for stem, path in truth.items() if stem not in MIXTURES}
         found = {stem: path for stem, path in estimates[name].items() if stem not in MIXTURES}
         others = [stem for stem in sources if stem not in wanted]
         if "accompaniment" in found and "accompaniment" not in sources and others:
@@ -102,7 +104,9 @@ def match(references: Mapping[str, Stems], estimates: Mapping[str, Stems]) -> tu
         missing += [f"{name}/{stem}" for stem in sorted(wanted & set(sources) - set(found))]
         scored = {stem: found[stem] for stem in sources if stem in found}
         ordered = {stem: sources[stem] for stem in (*scored, *(stem for stem in sources if stem not in scored))}
-        whole = next(((truth[stem],) for stem in truth if stem in MIXTURES), tuple(path for paths in sources.values() for path in paths))
+        whole = next(
+            ((truth[stem],) for stem in truth if stem in MIXTURES), tuple(path for paths in sources.values() for path in paths)
+        )
         if scored:
             pairs.append(Pair(name, ordered, scored, whole))
     return pairs, missing, extra

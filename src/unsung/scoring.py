@@ -93,7 +93,9 @@ class Scorer:
         return audible(found, window) if self.settings.silent_estimates == "scored" else found
 
     def _dropped(self, found: np.ndarray) -> np.ndarray:
-        reference, estimate = (np.any([measures.silent(x, self.window) for x in signals], axis=0) for signals in (self.truth, found))
+        reference, estimate = (
+            np.any([measures.silent(x, self.window) for x in signals], axis=0) for signals in (self.truth, found)
+        )
         return np.where(reference, REASONS[1], np.where(estimate, REASONS[2], REASONS[0]))
 
     def _museval(self, found: np.ndarray) -> np.ndarray:

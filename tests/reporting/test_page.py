@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,7 +35,9 @@ def browser():
     if BROWSER is None:
         pytest.skip("there is no Chromium here (Debian: apt install chromium)")
     with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        found = driver.chromium.launch(
+            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
         yield found
         found.close()
 
@@ -159,7 +162,8 @@ def test_everything_has_a_name_for_a_screen_reader(page):
     assert page.evaluate("document.documentElement.lang") == "en"
     unnamed = page.evaluate(
         """[...document.querySelectorAll('button, input, img, section, svg, a')].filter((one) => !(one.getAttribute('aria-label')
-        || one.getAttribute('alt') || one.getAttribute('aria-labelledby') || one.closest('label') || one.textContent.trim())).length"""
+        || one.getAttribute('alt') || one.getAttribute('aria-labelledby') || one.closest('label')
+        || one.textContent.trim())).length"""
     )
     assert unnamed == 0
     assert page.locator("h1").count() == 1 and page.locator("#scene-0 legend").text_content() == "What is heard"
@@ -200,8 +204,6 @@ def test_the_map_of_doubt_is_there_where_there_is_doubt(run, tmp_path):
 
 
 def test_names_cannot_break_the_page(run, browser, tmp_path):
-    from dataclasses import replace
-
     scene = run.scenes()[0]
     name = "</script><b onclick='x'>\"Me & You\""
     write_page(tmp_path / "a.html", run.scores, [replace(scene, moment=replace(scene.moment, track=name))], run.params)

@@ -1,7 +1,7 @@
 """Pictures of sound: a figure of several spectrograms, and a spectrogram alone without axes."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -20,6 +20,7 @@ from unsung.audio import Samples
 from unsung.files import atomically
 
 FLOOR = -80.0  # dB below the loudest point of the figure
+NAME = 44  # letters
 Decibels = Float[np.ndarray, "_freq _frame"]
 
 
@@ -44,6 +45,23 @@ def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, s
     figure.colorbar(image, ax=axes, label="dB", pad=0.01, fraction=0.03)
     with atomically(path) as partial:
         figure.savefig(partial, dpi=90, format="jpeg", pil_kwargs={"quality": 80, "optimize": True})
+
+
+def differences(path: Path, names: Sequence[str], values: np.ndarray, interval: tuple[float, float], what: str) -> None:
+    """Write a PNG with a bar for each track's difference in dB, and the interval of their mean behind."""
+    figure = Figure(figsize=(8, 0.9 + 0.28 * len(names)), layout="constrained")
+    axis = figure.subplots()
+    axis.barh(range(len(names)), values, color=["#2a7f62" if value > 0 else "#b5394b" for value in values])
+    if np.isfinite(interval).all():
+        axis.axvspan(*interval, color="#7a2a8f", alpha=0.18, lw=0, label="95 % of the mean")
+        axis.legend(loc="best", fontsize=8, frameon=False)
+    axis.axvline(0, color="black", lw=0.8)
+    axis.axvline(float(np.mean(values)), color="#7a2a8f", lw=1.5)
+    axis.set_yticks(range(len(names)), [name if len(name) <= NAME else f"{name[: NAME - 1]}\u2026" for name in names], fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlabel(f"{what}, after minus before (dB)", fontsize=9)
+    with atomically(path) as partial:
+        figure.savefig(partial, dpi=110, format="png", metadata={"Software": None})
 
 
 def picture(power: Decibels, loudest: float, size: tuple[int, int]) -> bytes:

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from unsung import audio
 from unsung.audio import Samples
 from unsung.evaluation import SYSTEMS
 from unsung.files import atomically
 from unsung.params import Params
 from unsung.reporting import figures, tables
+from unsung.reporting.clips import as_mp3
 from unsung.reporting.scenes import Scene
 from unsung.scoring import MEASURES
 
@@ -80,15 +80,16 @@ def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:
         "versions": [
             {
                 "title": title,
-                "audio": _data("audio/mpeg", audio.as_mp3(samples * volume, rate)),
+                "audio": _data("audio/mpeg", as_mp3(samples * volume, rate)),
                 "picture": _data("image/webp", figures.picture(images[title], loudest, PICTURE)),
                 "outline": outline(samples * volume),
             }
             for title, samples in sounds.items()
         ],
         "spread": {
-            name: {"picture": _data("image/webp", figures.picture(image, float(image.max()), PICTURE)), "below": loudest - image.max()}
+            name: {"picture": _data("image/webp", figures.picture(image, top, PICTURE)), "below": loudest - top}
             for name, image in spread.items()
+            for top in [float(image.max())]
         },
         "frames": _frames(scene.frames),
         "hard": _hard(scene.frames, first),
@@ -128,7 +129,8 @@ def clock(seconds: float) -> str:
 
 
 def _rows(table: pd.DataFrame) -> dict[str, Any]:
-    return {"columns": list(table.columns), "rows": [[tables.cell(value) for value in row] for row in table.itertuples(index=False)]}
+    rows = [[tables.cell(value) for value in row] for row in table.itertuples(index=False)]
+    return {"columns": list(table.columns), "rows": rows}
 
 
 def _data(kind: str, content: bytes) -> str:

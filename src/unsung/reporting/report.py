@@ -19,7 +19,13 @@ WHOLE = ["usdr", "si_sdr", "stft_distance", "nsdr", "gnsdr", "gsir", "gsar"]
 
 
 def write_report(
-    path: Path, scores: pd.DataFrame, curve: pd.DataFrame, steps: pd.DataFrame, crossings: pd.DataFrame, scenes: Iterable[Scene], params: Params
+    path: Path,
+    scores: pd.DataFrame,
+    curve: pd.DataFrame,
+    steps: pd.DataFrame,
+    crossings: pd.DataFrame,
+    scenes: Iterable[Scene],
+    params: Params,
 ) -> None:
     """Write the report and, in `figures` beside it, a figure for each scene.
 

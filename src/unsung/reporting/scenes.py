@@ -40,7 +40,9 @@ class Scene:
     mixture: Samples
     truth: dict[str, Samples]
     found: dict[str, Samples]
-    spread: dict[str, Image]  # for each target the standard deviation of the spectra of several samples; nothing if there is but one
+    spread: dict[
+        str, Image
+    ]  # for each target the standard deviation of the spectra of several samples; nothing if there is but one
     frames: pd.DataFrame  # the scores of the frames that begin within, `start` in seconds from its own beginning
 
 

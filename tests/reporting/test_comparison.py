@@ -1,0 +1,231 @@
+"""Revisions of a scratch repository that has only what a comparison reads."""
+
+import json
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.test_cli import unsung
+from unsung.errors import UserError
+from unsung.reporting.comparison import MARK, Comparison, bars, markdown, plain, write_pictures
+from unsung.reporting.report import figure_name
+from unsung.reporting.revisions import Revision, flat
+
+NAMES = [f"Artist - Song {number}" for number in range(8)]
+BASE = np.array([5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0])
+PARAMS = {
+    "seed": 0,
+    "model": {"targets": ["vocals"]},
+    "train": {"steps": 10},
+    "evaluate": {"window_seconds": 1.0, "filter_taps": 512, "engine": "unsung", "silent_estimates": "scored"},
+    "compute": {"workers": 2},
+}
+HASHES = {
+    "data/stems/train": "1",
+    "data/stems/valid": "2",
+    "data/stems/test": "3",
+    "models/best": "4",
+    "src/unsung/scoring.py": "5",
+}
+
+
+class History:
+    """A repository in which each state of a run is a commit."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.git("init", "-q", "-b", "main")
+        self.git("config", "user.email", "t@t")
+        self.git("config", "user.name", "t")
+
+    def git(self, *arguments):
+        subprocess.run(["git", *arguments], cwd=self.folder, check=True, capture_output=True)
+
+    def write(self, sdrs, params=None, hashes=None, names=NAMES, picture=b"\xff\xd8before"):
+        for name in ("metrics", "reports/figures"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        metrics = {"vocals": {"sdr": float(np.nanmedian(sdrs)), "isr": 9.0}, "counts": {"tracks": len(names)}}
+        (self.folder / "metrics/separation.json").write_text(json.dumps(metrics))
+        pd.DataFrame({"track": names, "vocals_sdr": sdrs}).to_csv(self.folder / "reports/tracks.csv", index=False)
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(params or PARAMS))
+        deps = [{"path": path, "md5": md5} for path, md5 in (HASHES | (hashes or {})).items()]
+        (self.folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"all": {"cmd": "x", "deps": deps}}}))
+        for name in names[:3]:
+            (self.folder / "reports/figures" / f"{figure_name(name)}.jpg").write_bytes(picture)
+
+    def commit(self, *arguments, **more):
+        self.write(*arguments, **more)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "state")
+
+
+@pytest.fixture
+def history(tmp_path, monkeypatch):
+    found = History(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found.commit(BASE)
+    found.git("tag", "base")
+    return found
+
+
+def compared(head=None, metric="vocals.sdr"):
+    return Comparison(Revision.of("base"), Revision.of(head), metric)
+
+
+def run(history, *arguments):
+    return unsung("compare", *arguments, cwd=history.folder)
+
+
+@pytest.mark.parametrize(("sign", "verdict", "word"), [(1, "better", "Really better"), (-1, "worse", "Really worse")])
+def test_a_change_of_all_tracks_is_real(history, sign, verdict, word):
+    history.commit(BASE + sign * np.linspace(0.2, 0.9, 8))
+    found = compared("main")
+    assert found.verdict == verdict and word in plain(found)
+    assert found.pairs["difference"].abs().max() == pytest.approx(0.9)
+    low, high = found.interval
+    assert min(abs(low), abs(high)) > 0.2 and found.sign_test == pytest.approx(2 / 2**8)
+
+
+def test_what_tracks_disagree_on_is_noise(history):
+    history.commit(BASE + np.array([2.0, -1.0, 0.5, -0.5, 1.0, -2.0, 0.3, -0.1]))
+    found = compared("main")
+    assert found.verdict == "noise" and "Within noise" in markdown(found)
+    assert "5 tracks" not in markdown(found) and "too few" not in markdown(found)
+
+
+def test_one_outlier_is_not_enough(history):
+    history.commit(BASE + np.array([0.0, 0, 0, 0, 0, 0, 0, 40.0]))
+    assert compared("main").verdict == "noise"
+
+
+def test_few_tracks_cannot_tell(history):
+    history.commit(BASE[:5], names=NAMES[:5])
+    history.git("tag", "-f", "base")
+    history.commit(BASE[:5] + 3, names=NAMES[:5])
+    assert compared("main").verdict == "noise" and "5 tracks are too few to tell" in plain(compared("main"))
+
+
+def test_nothing_changed(history):
+    assert compared().verdict == "same" and "No change" in plain(compared())
+    assert "No track got worse" in markdown(compared())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"hashes": {"data/stems/test": "9"}}, "test tracks are other ones"),
+        ({"names": [*NAMES[:7], "Another"]}, "names of the test tracks differ"),
+        ({"params": PARAMS | {"evaluate": PARAMS["evaluate"] | {"window_seconds": 2.0}}}, "`evaluate.window_seconds` changed"),
+        ({"params": PARAMS | {"model": {"targets": ["vocals", "drums"]}}}, "`model.targets` changed"),
+    ],
+)
+def test_what_cannot_be_compared_is_not_judged(history, changes, words):
+    history.commit(BASE - 5, **changes)
+    found = compared("main")
+    assert found.verdict == "not comparable" and words in markdown(found)
+    assert words.replace("`", "") in plain(found)
+    assert run(history, "base", "main", "--fail-below", "-0.3").returncode == 0
+
+
+def test_other_training_data_and_another_engine_can_be_compared(history):
+    params = PARAMS | {"evaluate": PARAMS["evaluate"] | {"engine": "museval"}}
+    history.commit(BASE + 1, hashes={"data/stems/train": "9", "models/best": "8"}, params=params)
+    found = compared("main")
+    assert found.verdict == "better" and found.data == ["train"] and found.weights
+    text = markdown(found)
+    assert "| data | train |" in text and "| weights | yes |" in text and "| `evaluate.engine` | `unsung` | `museval` |" in text
+
+
+def test_other_code_that_scores_is_mentioned(history):
+    history.commit(BASE + 1, hashes={"src/unsung/scoring.py": "6"})
+    assert any("src/unsung/scoring.py" in remark for remark in compared("main").remarks)
+    history.commit(BASE + 1)
+    assert compared("main").remarks == []
+
+
+def test_params_that_change_no_result_do_not_count(history):
+    history.commit(BASE, params=PARAMS | {"compute": {"workers": 9}, "train": {"steps": 20}})
+    assert compared("main").changes("params").values.tolist() == [["train.steps", 10, 20]]
+
+
+def test_tracks_without_a_score_are_left_out(history):
+    history.commit(np.where(np.arange(8) == 3, np.nan, BASE + 1))
+    found = compared("main")
+    assert len(found.pairs) == 7 and found.remarks == ["1 track(s) have no score in one of the two and are left out."]
+
+
+def test_a_fall_beyond_the_threshold_exits_with_3(history):
+    history.commit(BASE - 0.4)
+    done = run(history, "base", "main", "--fail-below", "-0.3", "--md")
+    assert done.returncode == 3 and "fell by 0.40 dB" in done.stderr and "larger than -0.3 dB" in done.stdout
+    assert run(history, "base", "main", "--fail-below", "-0.5").returncode == 0
+    assert run(history, "base", "main").returncode == 0
+    assert run(history, "main", "base", "--fail-below", "-0.3").returncode == 0  # it rose
+
+
+def test_the_workspace_is_the_head_unless_one_is_given(history):
+    history.write(BASE + 2)
+    assert "the workspace" in run(history, "base", "--md").stdout and "7.50" not in run(history, "base").stdout
+    assert compared().pairs["head"].max() == 14.0
+    assert "No change" in run(history, "base", "HEAD").stdout
+
+
+def test_the_comment_lists_what_got_worse_worst_first(history):
+    history.commit(BASE + np.array([1.0, -0.5, 1, 1, 1, -2.0, 1, 1]))
+    text = markdown(compared("main"))
+    assert text.startswith(MARK)
+    part = text[text.index("### Tracks that got worse") : text.index("<details>")]
+    assert part.index("Song 5") < part.index("Song 1") and "Song 0" not in part
+    assert "All 8 tracks" in text and "\u25bc" * 10 in text
+
+
+def test_pictures_are_written_or_linked(history, tmp_path):
+    history.commit(BASE - np.array([0.1, 3.0, 0.2, 4, 0.1, 0.1, 0.1, 0.1]), picture=b"\xff\xd8after")
+    found = compared("main")
+    assert found.pictured() == ["Artist - Song 1", "Artist - Song 2"]  # song 3 lost more, and has no picture
+    write_pictures(found, tmp_path / "pictures")
+    names = {path.name for path in (tmp_path / "pictures").iterdir()}
+    assert names == {
+        "differences.png",
+        *(f"{figure_name(f'Artist - Song {n}')}-{side}.jpg" for n in (1, 2) for side in ("base", "head")),
+    }
+    assert (tmp_path / "pictures" / f"{figure_name('Artist - Song 1')}-head.jpg").read_bytes() == b"\xff\xd8after"
+    assert (tmp_path / "pictures" / "differences.png").read_bytes().startswith(b"\x89PNG")
+    text = markdown(found, tmp_path / "pictures")
+    assert all(f"{tmp_path}/pictures/{name}" in text for name in names)
+    linked = markdown(found, repository="https://github.com/o/n")
+    sha = Revision.of("main").sha
+    assert f"https://github.com/o/n/blob/{sha}/reports/figures/{figure_name('Artist - Song 1')}.jpg?raw=true" in linked
+    assert "![" not in markdown(found)
+
+
+def test_what_cannot_be_read_is_one_line(history):
+    for name in ("nonsense", "--output=x"):
+        with pytest.raises(UserError, match=f"git knows no revision '{name}'"):
+            Revision.of(name)
+    with pytest.raises(UserError, match=r"vocals.xyz is not among the scores of main"):
+        plain(compared("main", "vocals.xyz"))
+    history.git("rm", "-q", "-r", "reports")
+    history.git("commit", "-q", "-m", "none")
+    with pytest.raises(UserError, match=r"reports/tracks.csv is not in main; run dvc repro"):
+        plain(compared("main"))
+    done = run(history, "nonsense")
+    assert done.returncode == 1 and done.stderr.startswith("unsung: git knows no revision") and done.stderr.count("\n") == 1
+
+
+def test_another_target_is_judged_if_it_comes_first(history):
+    history.commit(BASE, params=PARAMS | {"model": {"targets": ["drums"]}})
+    assert "drums.sdr is not among the scores" in run(history, "main").stderr
+    assert "Not comparable" in run(history, "base", "main", "--metric", "vocals.sdr").stdout
+
+
+def test_bars_are_as_long_as_the_differences():
+    assert bars([2.0, -1.0, 0.01, 0.0]) == ["\u25b2" * 10, "\u25bc" * 5, "\u25b2", "="]
+    assert bars([]) == []
+
+
+def test_flat():
+    assert flat({"a": {"b": 1, "c": {}}, "d": [1]}) == {"a.b": 1, "a.c": {}, "d": [1]}
