@@ -52,11 +52,12 @@ lock: .venv/installed  ## Pin everything below the dependencies of pyproject.tom
 	.venv/bin/python -c "import site; print(site.getsitepackages()[0])" > $$(.bench/bin/python -c "import site; print(site.getsitepackages()[0])")/project.pth
 	touch $@
 
-bench: .venv/installed .bench/installed  ## Measure against peers: feeding, preparing, formats, exports (needs the program ffmpeg for musdb)
+bench: .venv/installed .bench/installed  ## Measure against peers: feeding, preparing, formats, exports, scoring (needs the program ffmpeg for musdb)
 	$(IN_VENV) python benchmarks/feeding.py
 	$(IN_VENV) python benchmarks/preparing.py
 	$(IN_VENV) python benchmarks/shard_format.py
 	$(IN_VENV) python benchmarks/exported.py
+	$(IN_VENV) python benchmarks/scoring.py
 
 clean:  ## Remove environments and what a run leaves behind; dvc.lock, reports and downloads (.scratch/datasets) stay
 	rm -rf .venv .bench data models out

@@ -46,6 +46,9 @@ def test_what_no_process_could_do_is_one_line(params):
     ddpm = {"model__process": "ddpm"}
     with pytest.raises(ValidationError, match="valid_steps must not exceed processes.ddpm.forward.times"):
         changed(params, **ddpm, train__valid_steps=1001)
+    for name, value in (("sweep__steps", [1, 501]), ("report__spread", {"samples": 2, "steps": 501})):
+        with pytest.raises(ValidationError, match="must not exceed forward.times"):
+            changed(params, **ddpm, processes__ddpm__start=0.5, **{name: value})
     for prediction in ("epsilon", "velocity"):
         with pytest.raises(ValidationError, match="mask must be complex, or prediction data"):
             changed(params, **ddpm, processes__ddpm__forward__prediction=prediction, networks__band_split__mask="magnitude")

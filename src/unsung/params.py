@@ -78,9 +78,11 @@ class Params(Section):
         if self.model.process == "ddpm" and self.processes.ddpm.forward.prediction != "data" and self.network.mask != "complex":
             raise ValueError("noise and velocity are complex: for ddpm to predict them mask must be complex, or prediction data")
         if self.model.process == "ddpm":
-            most = int(self.processes.ddpm.forward.times * self.processes.ddpm.start)
-            if max(self.train.valid_steps, *self.sweep.steps, self.report.spread.steps) > most:
-                raise ValueError(f"train.valid_steps, sweep.steps and report.spread.steps must not exceed {most}, ddpm's times")
+            times, start = self.processes.ddpm.forward.times, self.processes.ddpm.start
+            if self.train.valid_steps > times:
+                raise ValueError("train.valid_steps must not exceed processes.ddpm.forward.times")
+            if max(*self.sweep.steps, self.report.spread.steps) > times * start:
+                raise ValueError("sweep.steps and report.spread.steps must not exceed forward.times * start of processes.ddpm")
         if odd := set(self.train.loss.target_weights) - set(self.model.targets):
             raise ValueError(f"train.loss.target_weights has {min(odd)}, which is not among model.targets")
         if self.train.segment_seconds > self.shards.segment_seconds:

@@ -1,0 +1,116 @@
+"""BSSEval against museval: how near the scores, how many times as fast, how much memory, in one run.
+
+    python benchmarks/scoring.py [seconds of the long track]
+
+Each case is scored by both, each time in a process of its own with one BLAS thread; the estimates are the sources with a little of
+each other and noise. `off` is the largest difference of any score in dB, and whether the same frames have none; GB is all that the
+process held, the signals among it. The songs of `../shared/data/everything_is_free` are scored where they are: a codec left their
+top band empty, and there museval's ISR, SIR and SAR depend on rounding, so `itself` says how far museval is from museval when five
+seconds of silence follow the track.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before numpy
+
+import sys
+from collections.abc import Callable
+from multiprocessing import get_context
+
+import numpy as np
+import soundfile
+from common import ROOT, peak_gigabytes, seconds, table
+
+from unsung.bsseval import BSSEval
+from unsung.scoring import museval_metrics
+
+SHARED, RATE, TAPS = ROOT.parent / "shared" / "data" / "everything_is_free", 44_100, 512
+Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def unsung(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """(measure, source, frame)."""
+    return BSSEval(truth, RATE, TAPS).images(found)
+
+
+def museval(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """The same, from float64 as museval has it of files."""
+    both = truth.astype(np.float64), found.astype(np.float64)
+    return np.stack(museval_metrics.bss_eval(*both, window=RATE, hop=RATE, filters_len=TAPS)[:4])
+
+
+def noise(sources: int, length: float) -> np.ndarray:
+    """Stereo sources that have something to do with each other."""
+    truth = np.random.default_rng(0).standard_normal((sources, round(length * RATE), 2), dtype=np.float32)
+    truth[1:] += 0.3 * truth[:1]
+    return 0.1 * truth
+
+
+def song(name: str, start: float, length: float) -> np.ndarray:
+    """Vocals and accompaniment of a real one."""
+    place = {"start": round(start * RATE), "frames": round(length * RATE), "dtype": "float32"}
+    return np.stack([soundfile.read(SHARED / name / f"{stem}.ogg", **place)[0] for stem in ("vocals", "accompaniment")])
+
+
+def estimates_of(truth: np.ndarray) -> np.ndarray:
+    """Each source with some of the next, some of its own past, and noise."""
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal(truth.shape, dtype=np.float32)
+    return truth + 0.2 * np.roll(truth, 1, axis=0) + 0.1 * np.roll(truth, 5, axis=1) + np.float32(0.003) * noise
+
+
+def measure(scorer: Scorer, make: Callable[[], np.ndarray], silence: int = 0) -> tuple[np.ndarray, float, float]:
+    """In a fresh process: the scores, the seconds, and the most memory that it held (GB)."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measured, (scorer, make, silence))
+
+
+def _measured(scorer: Scorer, make: Callable[[], np.ndarray], silence: int) -> tuple[np.ndarray, float, float]:
+    truth = make()
+    found = estimates_of(truth)
+    truth, found = (np.pad(x, ((0, 0), (0, silence), (0, 0))) for x in (truth, found))
+    scorer(truth[:, : 2 * RATE, :], found[:, : 2 * RATE, :])  # what is only done once
+    scores: list[np.ndarray] = []
+    taken = seconds(lambda: scores.append(scorer(truth, found)))
+    return scores[0], taken, peak_gigabytes()
+
+
+class Case:
+    """A call that can go to another process."""
+
+    def __init__(self, function: Callable[..., np.ndarray], *arguments: object) -> None:
+        self.function, self.arguments = function, arguments
+
+    def __call__(self) -> np.ndarray:
+        """The sources."""
+        return self.function(*self.arguments)
+
+
+def main() -> None:
+    """Measure and print."""
+    long = float(sys.argv[1]) if len(sys.argv) > 1 else 240.0
+    cases = {
+        "2 sources, 30 s": Case(noise, 2, 30.0),
+        f"2 sources, {long:g} s": Case(noise, 2, long),
+        "4 sources, 30 s": Case(noise, 4, 30.0),
+        f"4 sources, {long:g} s": Case(noise, 4, long),
+    }
+    if SHARED.exists():
+        cases |= {f"{name}, 30 s": Case(song, name, 60.0, 30.0) for name in ("Caesium", "Francium", "Hydrogen")}
+    rows = []
+    for title, case in cases.items():
+        (mine, ours, memory), (his, theirs, his_memory) = (measure(scorer, case) for scorer in (unsung, museval))
+        alike = np.array_equal(np.isnan(mine), np.isnan(his))
+        itself = ""
+        if "sources" not in title:
+            again = measure(museval, case, 5 * RATE)[0][..., : his.shape[2]]
+            itself = f"{np.nanmax(np.abs(again - his)):.1e}"
+        off = f"{np.nanmax(np.abs(mine - his)):.1e}{'' if alike else ', other frames!'}"
+        times = [f"{ours:.2f}", f"{theirs:.1f}", f"{theirs / ours:.1f}"]
+        rows.append([title, *times, f"{memory:.2f}", f"{his_memory:.2f}", off, itself])
+        print(rows[-1], file=sys.stderr, flush=True)
+    print(table(("stereo, 44.1 kHz", "s", "museval s", "times as fast", "GB", "museval GB", "off (dB)", "itself (dB)"), rows))
+
+
+if __name__ == "__main__":
+    main()
