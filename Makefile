@@ -18,7 +18,7 @@ help:  ## List the goals
 demo: .venv/installed  ## Compose songs, train, separate, score, report: dvc repro, at most 8 minutes on 2 cores
 	$(IN_VENV) dvc repro
 	@cat metrics/separation.json
-	@echo "Report: reports/report.md"
+	@echo "Report: reports/report.md; to listen, open reports/listen.html in a browser"
 
 test: .venv/installed  ## Run the tests, at most 6 minutes on 2 cores
 	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile  # two processes' OpenMP threads would wait for each other

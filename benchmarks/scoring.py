@@ -5,8 +5,8 @@
 Each case is scored by both, each time in a process of its own with one BLAS thread; the estimates are the sources with a little of
 each other and noise. `off` is the largest difference of any score in dB, and whether the same frames have none; GB is all that the
 process held, the signals among it. The songs of `../shared/data/everything_is_free` are scored where they are: a codec left their
-top band empty, and there museval's ISR, SIR and SAR depend on rounding, so `itself` says how far museval is from museval when five
-seconds of silence follow the track.
+top band empty, and there museval's ISR, SIR and SAR depend on rounding: `itself` says how far museval is from museval with twenty
+seconds of silence after the track.
 """
 
 import os
@@ -103,7 +103,7 @@ def main() -> None:
         alike = np.array_equal(np.isnan(mine), np.isnan(his))
         itself = ""
         if "sources" not in title:
-            again = measure(museval, case, 5 * RATE)[0][..., : his.shape[2]]
+            again = measure(museval, case, 20 * RATE)[0][..., : his.shape[2]]
             itself = f"{np.nanmax(np.abs(again - his)):.1e}"
         off = f"{np.nanmax(np.abs(mine - his)):.1e}{'' if alike else ', other frames!'}"
         times = [f"{ours:.2f}", f"{theirs:.1f}", f"{theirs / ours:.1f}"]

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from tests.test_cli import unsung
+from unsung.cli import app
 from unsung.errors import UserError
 from unsung.reporting.comparison import MARK, Comparison, bars, markdown, plain, write_pictures
 from unsung.reporting.report import figure_name
@@ -75,8 +77,9 @@ def compared(head=None, metric="vocals.sdr"):
     return Comparison(Revision.of("base"), Revision.of(head), metric)
 
 
-def run(history, *arguments):
-    return unsung("compare", *arguments, cwd=history.folder)
+def run(*arguments):
+    """The command, in this process."""
+    return CliRunner().invoke(app, ["compare", *arguments])
 
 
 @pytest.mark.parametrize(("sign", "verdict", "word"), [(1, "better", "Really better"), (-1, "worse", "Really worse")])
@@ -127,7 +130,7 @@ def test_what_cannot_be_compared_is_not_judged(history, changes, words):
     found = compared("main")
     assert found.verdict == "not comparable" and words in markdown(found)
     assert words.replace("`", "") in plain(found)
-    assert run(history, "base", "main", "--fail-below", "-0.3").returncode == 0
+    assert run("base", "main", "--fail-below", "-0.3").exit_code == 0
 
 
 def test_other_training_data_and_another_engine_can_be_compared(history):
@@ -159,18 +162,18 @@ def test_tracks_without_a_score_are_left_out(history):
 
 def test_a_fall_beyond_the_threshold_exits_with_3(history):
     history.commit(BASE - 0.4)
-    done = run(history, "base", "main", "--fail-below", "-0.3", "--md")
-    assert done.returncode == 3 and "fell by 0.40 dB" in done.stderr and "larger than -0.3 dB" in done.stdout
-    assert run(history, "base", "main", "--fail-below", "-0.5").returncode == 0
-    assert run(history, "base", "main").returncode == 0
-    assert run(history, "main", "base", "--fail-below", "-0.3").returncode == 0  # it rose
+    done = run("base", "main", "--fail-below", "-0.3", "--md")
+    assert done.exit_code == 3 and "fell by 0.40 dB" in done.stderr and "larger than -0.3 dB" in done.stdout
+    assert run("base", "main", "--fail-below", "-0.5").exit_code == 0
+    assert run("base", "main").exit_code == 0
+    assert run("main", "base", "--fail-below", "-0.3").exit_code == 0  # it rose
 
 
 def test_the_workspace_is_the_head_unless_one_is_given(history):
     history.write(BASE + 2)
-    assert "the workspace" in run(history, "base", "--md").stdout and "7.50" not in run(history, "base").stdout
+    assert "the workspace" in run("base", "--md").stdout and "7.50" not in run("base").stdout
     assert compared().pairs["head"].max() == 14.0
-    assert "No change" in run(history, "base", "HEAD").stdout
+    assert "No change" in run("base", "HEAD").stdout
 
 
 def test_the_comment_lists_what_got_worse_worst_first(history):
@@ -212,14 +215,14 @@ def test_what_cannot_be_read_is_one_line(history):
     history.git("commit", "-q", "-m", "none")
     with pytest.raises(UserError, match=r"reports/tracks.csv is not in main; run dvc repro"):
         plain(compared("main"))
-    done = run(history, "nonsense")
+    done = unsung("compare", "nonsense", cwd=history.folder)
     assert done.returncode == 1 and done.stderr.startswith("unsung: git knows no revision") and done.stderr.count("\n") == 1
 
 
 def test_another_target_is_judged_if_it_comes_first(history):
     history.commit(BASE, params=PARAMS | {"model": {"targets": ["drums"]}})
-    assert "drums.sdr is not among the scores" in run(history, "main").stderr
-    assert "Not comparable" in run(history, "base", "main", "--metric", "vocals.sdr").stdout
+    assert "drums.sdr is not among the scores" in str(run("main").exception)
+    assert "Not comparable" in run("base", "main", "--metric", "vocals.sdr").stdout
 
 
 def test_bars_are_as_long_as_the_differences():

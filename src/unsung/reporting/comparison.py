@@ -133,7 +133,9 @@ class Comparison:
         return None if both[0] == both[1] else both
 
     def pictured(self, most: int = 2) -> list[str]:
-        """The tracks that lost most, or else gained most, of those that both revisions have a picture of."""
+        """The tracks that lost most, or else gained most, of those that both revisions have a picture of; none if not comparable."""
+        if self.obstacles:
+            return []
         ordered = self.pairs if self.change < 0 else self.pairs[::-1]
         names = [name for name in ordered["track"] if all(one.read(_picture(name)) for one in (self.base, self.head))]
         return names[:most]
@@ -172,12 +174,14 @@ def markdown(found: Comparison, folder: Path | None = None, repository: str = ""
         pictures.append((track, links))
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     metrics = found.changes("metrics")
-    change = [_difference(base, head) for base, head in zip(metrics["base"], metrics["head"], strict=True)]
+    metrics = metrics.assign(change=[_difference(base, head) for base, head in zip(metrics["base"], metrics["head"], strict=True)])
+    judged = metrics["name"].str.startswith(found.metric.split(".")[0] + ".")
     return environment.from_string(TEMPLATE.read_text()).render(
         mark=MARK,
         found=found,
         words=words(found),
-        metrics=tables.markdown(metrics.assign(change=change)) if len(metrics) else "",
+        metrics=tables.markdown(metrics[judged]) if judged.any() else "",
+        others=tables.markdown(metrics[~judged]) if not judged.all() else "",
         params=tables.markdown(found.changes("params").map(_code)) if len(found.changes("params")) else "",
         tracks=tables.markdown(found.pairs.assign(change=bars(found.pairs["difference"]))),
         worse=tables.markdown(found.pairs[found.pairs["difference"] < 0]) if (found.pairs["difference"] < 0).any() else "",

@@ -48,15 +48,15 @@ def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, s
 
 
 def differences(path: Path, names: Sequence[str], values: np.ndarray, interval: tuple[float, float], what: str) -> None:
-    """Write a PNG with a bar for each track's difference in dB, and the interval of their mean behind."""
+    """Write a PNG with a bar for each track's difference in dB, their mean, and its interval behind."""
     figure = Figure(figsize=(8, 0.9 + 0.28 * len(names)), layout="constrained")
     axis = figure.subplots()
-    axis.barh(range(len(names)), values, color=["#2a7f62" if value > 0 else "#b5394b" for value in values])
+    axis.barh(range(len(names)), values, height=0.6, color=["#2a7f62" if value > 0 else "#b5394b" for value in values], zorder=2)
+    axis.axvline(0, color="black", lw=0.8, zorder=3)
+    axis.axvline(float(np.mean(values)), color="#7a2a8f", lw=1.5, zorder=3, label="mean")
     if np.isfinite(interval).all():
-        axis.axvspan(*interval, color="#7a2a8f", alpha=0.18, lw=0, label="95 % of the mean")
-        axis.legend(loc="best", fontsize=8, frameon=False)
-    axis.axvline(0, color="black", lw=0.8)
-    axis.axvline(float(np.mean(values)), color="#7a2a8f", lw=1.5)
+        axis.axvspan(*interval, color="#e3d3ea", lw=0, zorder=1, label="its 95 % interval")
+    figure.legend(loc="outside lower right", ncols=2, fontsize=8, frameon=False)
     axis.set_yticks(range(len(names)), [name if len(name) <= NAME else f"{name[: NAME - 1]}\u2026" for name in names], fontsize=8)
     axis.invert_yaxis()
     axis.set_xlabel(f"{what}, after minus before (dB)", fontsize=9)
