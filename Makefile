@@ -21,7 +21,7 @@ demo: .venv/installed  ## Compose songs, train, separate, score, report: dvc rep
 	@echo "Report: reports/report.md; to listen, open reports/listen.html in a browser"
 
 test: .venv/installed  ## Run the tests, at most 6 minutes on 2 cores
-	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile  # two processes' OpenMP threads would wait for each other
+	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder  # two processes' OpenMP threads would wait for each other
 
 lint: .venv/installed  ## Check the style
 	$(IN_VENV) ruff check .

@@ -36,6 +36,14 @@ def workers(count: int, scheduler: str = "") -> Compute:
     return Compute(scheduler=scheduler, workers=count, loader_workers=0, tensorboard=False, wandb=False)
 
 
+LONGEST_FIRST = ["test_pipeline.py", "test_training.py", "test_parallel.py", "test_shards.py"]  # or one process waits for the other
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else len(LONGEST_FIRST))
+
+
 @pytest.fixture(scope="session")
 def params() -> Params:
     """The project's params, made small: 8 kHz, a tiny network, a handful of steps."""

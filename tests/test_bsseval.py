@@ -94,6 +94,20 @@ def test_channels_that_are_the_same_and_channels_without_a_sound():
     np.testing.assert_allclose(BSSEval(truth, RATE, 128).images(found), museval(truth, found, taps=128), atol=CLOSE)
 
 
+def test_only_an_empty_band_is_ill_posed():
+    truth, _ = noise(2, 2, 3 * RATE)
+    middle, left, silent, empty = (truth.copy() for _ in range(4))
+    middle[0, :, 1] = middle[0, :, 0]
+    left[0, :, 1] = 0
+    silent[0] = 0
+    spectrum = np.fft.rfft(empty, axis=1)
+    spectrum[:, spectrum.shape[1] // 2 :] = 0
+    empty = np.fft.irfft(spectrum, axis=1, n=3 * RATE)
+    for fine in (truth, middle, left, silent, 0 * truth):
+        assert BSSEval(fine, RATE, TAPS).condition < 1e6
+    assert BSSEval(empty, RATE, TAPS).condition > 1e12
+
+
 @pytest.mark.parametrize("frames", [3 * RATE, 2 * RATE + 777, 300])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_whole_tracks_are_musevals_version_3(frames, channels):

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from tests.comparing.test_comparison import BASE, History
 from tests.conftest import ROOT
-from tests.reporting.test_comparison import BASE, History
-from unsung.reporting.comparison import MARK
+from unsung.comparing.words import MARK
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 spec = importlib.util.spec_from_file_location("rehearse", ROOT / ".github" / "rehearse.py")
@@ -117,8 +117,8 @@ def test_a_fall_is_posted_and_fails(checkout, github):
     found, status = report(checkout, github)
     assert status == 1  # below -0.3 dB
     (comment,) = github.comments
-    assert comment["body"].startswith(MARK) and "## Worse: HEAD against main" in comment["body"]
-    assert "`vocals.sdr` 8.50 -> 8.00 dB" in comment["body"] and "larger than -0.3 dB" in comment["body"]
+    assert comment["body"].startswith(MARK) and "## Worse: HEAD (" in comment["body"]
+    assert "`vocals.sdr` 8.50 -> 8.00 dB" in comment["body"] and "worse by more than 0.3 dB" in comment["body"]
     sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True).stdout.strip()
     assert f"https://github.com/owner/name/blob/{sha}/reports/figures/" in comment["body"]
     assert (checkout / ".scratch" / "pictures" / "differences.png").is_file()
@@ -144,7 +144,7 @@ def test_an_improvement_passes(checkout, github):
     history = History(checkout)
     history.commit(BASE + np.linspace(0.1, 0.5, 8))
     _, status = report(checkout, github)
-    assert status == 0 and "## Better: HEAD against main" in github.comments[0]["body"]
+    assert status == 0 and "## Better: HEAD (" in github.comments[0]["body"]
 
 
 def test_a_comparison_that_breaks_is_an_error_and_posts_nothing(checkout, github):

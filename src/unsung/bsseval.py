@@ -86,9 +86,20 @@ class BSSEval:
 
     @cached_property
     def condition(self) -> float:
-        """How much the least squares magnify rounding; beyond 1e15 or so ISR, SIR and SAR hang on it (an empty band does that)."""
-        gram = self._gram
-        (reciprocal, _) = scipy.linalg.lapack.dgecon(self._factors[1][0], np.linalg.norm(gram, 1))
+        """How much the least squares magnify rounding; beyond 1e12 or so ISR, SIR and SAR hang on it (an empty band does that).
+
+        Channels that are silent or a sum of others do no harm, for their filters can be anything, and are left out.
+        """
+        kept = _independent(self._correlated[:, :, 0])
+        if len(kept) == len(self._correlated):
+            gram, factors = self._gram, self._factors[1][0]
+        else:
+            rows = (kept[:, None] * self.taps + np.arange(self.taps)).ravel()
+            gram = self._gram[np.ix_(rows, rows)]
+            factors = scipy.linalg.lu_factor(gram)[0] if len(rows) else gram
+        if not len(gram):
+            return 1.0
+        (reciprocal, _) = scipy.linalg.lapack.dgecon(factors, np.linalg.norm(gram, 1))
         return float(1 / max(reciprocal, EPSILON**2))
 
     def _filters(self, estimates: Signals) -> Iterator[tuple[Filters, Filters]]:
@@ -105,14 +116,19 @@ class BSSEval:
         return scipy.fft.rfft(np.ascontiguousarray(taps.transpose(0, 2, 1)), self.size)
 
     @cached_property
+    def _correlated(self) -> Float[np.ndarray, "_signal _signal taps"]:
+        return self._correlations(self.sources, self.sources)
+
+    @cached_property
     def _gram(self) -> Float[np.ndarray, "_n _n"]:
         """Inner products of the references' channels, each delayed by 0 to taps - 1 frames, with a grain on the diagonal.
 
         The grain is museval's. Where channels are alike (a voice in the middle of a stereo song) only rounding keeps museval's
         matrix from being singular, and ours gets a grain of that size.
         """
-        r = self._correlations(self.sources, self.sources)
-        grain = EPSILON * (r.max() if _alike(r[:, :, 0]) else 1)
+        r = self._correlated
+        sounding = np.count_nonzero(r[:, :, 0].diagonal())
+        grain = EPSILON * (r.max() if len(_independent(r[:, :, 0])) < sounding else 1)
         gram = np.block([[scipy.linalg.toeplitz(r[a, b], r[b, a]) for b in range(len(r))] for a in range(len(r))])
         gram.flat[:: len(gram) + 1] += grain
         return gram
@@ -152,12 +168,13 @@ def decibels(signal: float, error: float) -> float:
         return float(10 * np.log10(signal / error)) if error else float("inf")
 
 
-def _alike(products: Float[np.ndarray, "_n _n"]) -> bool:
-    """Whether some channel is a sum of others, by their inner products."""
-    size = np.sqrt(np.diag(products))
-    sounds = size > 0
-    cosines = (products / np.outer(size, size).clip(EPSILON**4))[np.ix_(sounds, sounds)]
-    return bool(np.linalg.eigvalsh(cosines)[0] < 1e-12)
+def _independent(products: Float[np.ndarray, "_n _n"]) -> np.ndarray:
+    """The channels that sound and of which none is a sum of others, by their inner products."""
+    sounding = np.flatnonzero(products.diagonal() > 0)
+    size = np.sqrt(products.diagonal()[sounding])
+    cosines = products[np.ix_(sounding, sounding)] / np.outer(size, size)
+    triangle, order = scipy.linalg.qr(cosines, mode="r", pivoting=True) if len(sounding) else (cosines, sounding)
+    return np.sort(sounding[order[np.abs(triangle.diagonal()) > 1e-12]])
 
 
 def _filtered(signals: Spectra, filters: Filters) -> Spectra:

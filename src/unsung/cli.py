@@ -131,8 +131,10 @@ def compare(
         str | None, typer.Option(help="What is judged; by default the first target's SDR.", show_default=False)
     ] = None,
     fail_below: Annotated[
-        float | None, typer.Option(max=0, help="Exit with 3 if the metric fell by more (dB, such as -0.3).", show_default=False)
+        float | None,
+        typer.Option(max=0, help="Exit with 3 if the metric got worse by more (dB, such as -0.3).", show_default=False),
     ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Let --fail-below judge even what cannot be compared.")] = False,
     pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.", show_default=False)] = None,
     repository: Annotated[
         str, typer.Option(help="Its address on GitHub: pictures are linked in the commits.", show_default=False)
@@ -142,17 +144,20 @@ def compare(
 
     It says whether the change is real, within noise, or cannot be compared. Everything is read from git; no data are needed.
     """
-    from unsung.reporting import comparison
-    from unsung.reporting.revisions import Revision
+    from unsung.comparing import words
+    from unsung.comparing.comparison import Comparison
+    from unsung.comparing.revisions import Revision
 
     revisions = Revision.of(base), Revision.of(head)
     targets = revisions[1].params.get("model.targets") or ["vocals"]
-    found = comparison.Comparison(*revisions, metric or f"{targets[0]}.sdr")
+    found = Comparison(*revisions, metric or f"{targets[0]}.sdr")
     if pictures:
-        comparison.write_pictures(found, pictures)
-    typer.echo(comparison.markdown(found, pictures, repository, fail_below) if md else comparison.plain(found))
-    if fail_below is not None and found.fell_below(fail_below):
-        typer.echo(f"unsung: {found.metric} fell by {-found.change:.2f} dB, more than {-fail_below:g} are allowed", err=True)
+        words.write_pictures(found, pictures)
+    typer.echo(words.markdown(found, pictures, repository, fail_below) if md else words.plain(found))
+    if fail_below is not None and found.fell_below(fail_below, anyway):
+        typer.echo(
+            f"unsung: {found.metric} is worse by {abs(found.change):.2f}, more than {-fail_below:g} are not allowed", err=True
+        )
         raise typer.Exit(3)
 
 

@@ -14,7 +14,7 @@ from unsung.audio import Samples
 DELTA = 1e-7  # keeps the SDX challenge's SDR finite
 RESOLUTIONS = (2048, 1024, 512)  # samples of an STFT's window, which moves on by a quarter
 QUIET = 1e-4  # magnitudes below it count as this
-FRAMES = 1024  # of an STFT at once
+FRAMES = 128  # of an STFT at once: what fits a processor's cache
 Frames = Float[np.ndarray, " _frame"]
 
 
@@ -68,7 +68,8 @@ def si_sdr(reference: Samples, estimate: Samples) -> float:
 def stft_distance(reference: Samples, estimate: Samples) -> float:
     """Multi-resolution STFT distance, 0 for equal signals: spectral convergence and the L1 of log magnitudes, channel by channel.
 
-    Yamamoto, Song and Kim 2020 (arXiv 1910.11480), eqs. 3 to 6, as auraloss has it, at RESOLUTIONS. NaN if a channel is silent.
+    Yamamoto, Song and Kim 2020 (arXiv 1910.11480), eqs. 3 to 6, as auraloss has it, at RESOLUTIONS. Channels in which the reference
+    is silent are left out; NaN if all are.
     """
     return float(np.mean([_resolution(reference, estimate, n_fft) for n_fft in RESOLUTIONS]))
 
@@ -77,12 +78,13 @@ def _resolution(reference: Samples, estimate: Samples, n_fft: int) -> float:
     totals = torch.zeros(3, reference.shape[1], dtype=torch.float64)
     count = 0
     for truth, found in zip(_magnitudes(reference, n_fft), _magnitudes(estimate, n_fft), strict=True):
-        parts = ((found - truth).square(), truth.square(), (found.log() - truth.log()).abs())
-        totals += torch.stack([part.sum(dim=(1, 2), dtype=torch.float64) for part in parts])
+        parts = ((found - truth).square_(), truth.square(), (found / truth).log_().abs_())
+        totals += torch.stack([part.sum(dim=2).sum(dim=1, dtype=torch.float64) for part in parts])
         count += truth[0].numel()
     error, signal, logarithms = totals
-    audible = torch.where(signal > count * QUIET**2 * (1 + 1e-6), signal, torch.nan)
-    return float(((error / audible).sqrt() + logarithms / count).mean())
+    sounds = torch.from_numpy(reference.any(axis=0))
+    each = (error / signal).sqrt() + logarithms / count
+    return float(each[sounds].mean())
 
 
 def _magnitudes(samples: Samples, n_fft: int) -> Iterator[torch.Tensor]:
@@ -94,7 +96,8 @@ def _magnitudes(samples: Samples, n_fft: int) -> Iterator[torch.Tensor]:
         frames = min(FRAMES, count - first)
         piece = padded[:, first * hop : (first + frames - 1) * hop + n_fft]
         found = torch.stft(piece, n_fft, hop, window=torch.hann_window(n_fft), center=False, return_complex=True)
-        yield found.abs().clamp_min(QUIET)
+        power = torch.addcmul(found.real.square(), found.imag, found.imag)  # half the time of abs()
+        yield power.sqrt_().clamp_min_(QUIET)
 
 
 def _energy(samples: Samples) -> float:

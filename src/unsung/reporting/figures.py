@@ -1,7 +1,7 @@
 """Pictures of sound: a figure of several spectrograms, and a spectrogram alone without axes."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -20,7 +20,6 @@ from unsung.audio import Samples
 from unsung.files import atomically
 
 FLOOR = -80.0  # dB below the loudest point of the figure
-NAME = 44  # letters
 Decibels = Float[np.ndarray, "_freq _frame"]
 
 
@@ -45,23 +44,6 @@ def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, s
     figure.colorbar(image, ax=axes, label="dB", pad=0.01, fraction=0.03)
     with atomically(path) as partial:
         figure.savefig(partial, dpi=90, format="jpeg", pil_kwargs={"quality": 80, "optimize": True})
-
-
-def differences(path: Path, names: Sequence[str], values: np.ndarray, interval: tuple[float, float], what: str) -> None:
-    """Write a PNG with a bar for each track's difference in dB, their mean, and its interval behind."""
-    figure = Figure(figsize=(8, 0.9 + 0.28 * len(names)), layout="constrained")
-    axis = figure.subplots()
-    axis.barh(range(len(names)), values, height=0.6, color=["#2a7f62" if value > 0 else "#b5394b" for value in values], zorder=2)
-    axis.axvline(0, color="black", lw=0.8, zorder=3)
-    axis.axvline(float(np.mean(values)), color="#7a2a8f", lw=1.5, zorder=3, label="mean")
-    if np.isfinite(interval).all():
-        axis.axvspan(*interval, color="#e3d3ea", lw=0, zorder=1, label="its 95 % interval")
-    figure.legend(loc="outside lower right", ncols=2, fontsize=8, frameon=False)
-    axis.set_yticks(range(len(names)), [name if len(name) <= NAME else f"{name[: NAME - 1]}\u2026" for name in names], fontsize=8)
-    axis.invert_yaxis()
-    axis.set_xlabel(f"{what}, after minus before (dB)", fontsize=9)
-    with atomically(path) as partial:
-        figure.savefig(partial, dpi=110, format="png", metadata={"Software": None})
 
 
 def picture(power: Decibels, loudest: float, size: tuple[int, int]) -> bytes:

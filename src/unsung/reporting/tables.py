@@ -5,13 +5,15 @@ GSAR are means over whole tracks, weighted by their length, as the literature on
 doi:10.1109/TASL.2009.2026503). docs/metrics.md has the formulas.
 """
 
+import html
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
-from unsung.reporting.intervals import interval
+from unsung.reporting.intervals import of_median
 from unsung.scoring import MEASURES, REASONS, SOURCES, WHOLE
 
 KEYS = ["track", "system", "source"]
@@ -41,7 +43,7 @@ def by_system(tracks: pd.DataFrame) -> pd.DataFrame:
     """One row for each system and source: medians over the tracks, the interval of that of the SDR, means, counts."""
     rows = []
     for (system, source), some in tracks.groupby(["system", "source"], sort=False):
-        low, high = interval(some["sdr"].to_numpy(float))
+        low, high = of_median(some["sdr"].to_numpy(float))
         means = {f"g{name.removeprefix('v3_')}": _mean(some[name], some["seconds"]) for name in ("nsdr", "v3_sir", "v3_sar")}
         rows.append(
             {"system": system, "source": source, "sdr": some["sdr"].median(), "sdr_low": low, "sdr_high": high}
@@ -109,13 +111,23 @@ def cell(value: Any) -> str:
     """Numbers with two digits behind the point, small ones with two that count, what has no score as a dash."""
     if pd.isna(value):
         return "-"
+    if isinstance(value, Markup):
+        return value
     if isinstance(value, float):
         return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
     return str(value)
 
 
+def escaped(value: Any) -> str:
+    """Words that are no Markdown and no HTML, such as a track's name; what is marked as such already stays."""
+    if isinstance(value, Markup):
+        return str(value)
+    text = html.escape(str(value), quote=False).replace("\n", " ")
+    return "".join(f"\\{letter}" if letter in "|[]`*" else letter for letter in text)
+
+
 def markdown(table: pd.DataFrame) -> str:
     """A Markdown table."""
     rows = [[str(column) for column in table.columns], ["---"] * len(table.columns)]
-    rows += [[cell(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False)]
+    rows += [[escaped(cell(value)) for value in row] for row in table.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 from tests.test_cli import unsung
 from unsung.cli import app
+from unsung.comparing.comparison import Comparison
+from unsung.comparing.revisions import Revision, flat
+from unsung.comparing.words import MARK, bars, markdown, plain, write_pictures
 from unsung.errors import UserError
-from unsung.reporting.comparison import MARK, Comparison, bars, markdown, plain, write_pictures
 from unsung.reporting.report import figure_name
-from unsung.reporting.revisions import Revision, flat
 
 NAMES = [f"Artist - Song {number}" for number in range(8)]
 BASE = np.array([5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0])
@@ -54,7 +56,9 @@ class History:
         pd.DataFrame({"track": names, "vocals_sdr": sdrs}).to_csv(self.folder / "reports/tracks.csv", index=False)
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params or PARAMS))
         deps = [{"path": path, "md5": md5} for path, md5 in (HASHES | (hashes or {})).items()]
-        (self.folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"all": {"cmd": "x", "deps": deps}}}))
+        ran = {"params.yaml": {"train.steps": (params or PARAMS)["train"]["steps"], "model": (params or PARAMS)["model"]}}
+        stage = {"cmd": "x", "deps": deps, "params": ran}
+        (self.folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"all": stage}}))
         for name in names[:3]:
             (self.folder / "reports/figures" / f"{figure_name(name)}.jpg").write_bytes(picture)
 
@@ -96,7 +100,7 @@ def test_what_tracks_disagree_on_is_noise(history):
     history.commit(BASE + np.array([2.0, -1.0, 0.5, -0.5, 1.0, -2.0, 0.3, -0.1]))
     found = compared("main")
     assert found.verdict == "noise" and "Within noise" in markdown(found)
-    assert "5 tracks" not in markdown(found) and "too few" not in markdown(found)
+    assert "too few" not in markdown(found) and "4 of 8 tracks got better" in markdown(found)
 
 
 def test_one_outlier_is_not_enough(history):
@@ -121,16 +125,88 @@ def test_nothing_changed(history):
     [
         ({"hashes": {"data/stems/test": "9"}}, "test tracks are other ones"),
         ({"names": [*NAMES[:7], "Another"]}, "names of the test tracks differ"),
-        ({"params": PARAMS | {"evaluate": PARAMS["evaluate"] | {"window_seconds": 2.0}}}, "`evaluate.window_seconds` changed"),
-        ({"params": PARAMS | {"model": {"targets": ["vocals", "drums"]}}}, "`model.targets` changed"),
+        ({"params": PARAMS | {"evaluate": PARAMS["evaluate"] | {"window_seconds": 2.0}}}, "evaluate.window_seconds changed"),
+        ({"params": PARAMS | {"model": {"targets": ["vocals", "drums"]}}}, "model.targets changed"),
     ],
 )
 def test_what_cannot_be_compared_is_not_judged(history, changes, words):
     history.commit(BASE - 5, **changes)
     found = compared("main")
     assert found.verdict == "not comparable" and words in markdown(found)
-    assert words.replace("`", "") in plain(found)
+    assert words in plain(found) and "All 8 tracks" not in markdown(found) and found.pictured() == []
     assert run("base", "main", "--fail-below", "-0.3").exit_code == 0
+    assert run("base", "main", "--fail-below", "-0.3", "--anyway").exit_code == 3
+
+
+def test_a_base_without_a_run_is_no_error(history):
+    history.git("rm", "-q", "-r", "metrics", "reports")
+    history.git("commit", "-q", "-m", "none")
+    history.git("tag", "-f", "base")
+    history.commit(BASE)
+    done = run("base", "main", "--md", "--fail-below", "-0.3")
+    assert done.exit_code == 0 and "base has no vocals.sdr (metrics/separation.json)" in done.stdout
+    assert "-> 8.50 dB" in done.stdout and "| vocals.sdr | - | 8.50 | - |" in done.stdout
+
+
+def test_params_that_were_not_run_are_not_judged(history):
+    history.commit(BASE)
+    (history.folder / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"train": {"steps": 99}}))
+    found = compared()
+    assert found.verdict == "not comparable" and "the workspace was not run with its params (train.steps)" in plain(found)
+
+
+def test_a_distance_is_better_the_smaller_it_is(history):
+    for folder, scale in (("base", 1.0), ("main", 1.5)):
+        history.write(BASE)
+        table = pd.DataFrame({"track": NAMES, "vocals_sdr": BASE, "vocals_stft_distance": BASE * scale})
+        table["vocals_global_sdr"] = BASE * scale
+        table.to_csv(history.folder / "reports/tracks.csv", index=False)
+        metrics = {"vocals": {"sdr": 8.5, "stft_distance": 8.5 * scale, "usdr": 8.5 * scale, "gnsdr": 1.0}}
+        (history.folder / "metrics/separation.json").write_text(json.dumps(metrics))
+        history.git("add", "-A")
+        history.git("commit", "-q", "--allow-empty", "-m", folder)
+        history.git("tag", "-f", "base") if folder == "base" else None
+    found = compared("main", "vocals.stft_distance")
+    assert (
+        found.verdict == "worse" and found.fell_below(-0.3) and len(found.worse) == 8 and " dB" not in plain(found).split("\n")[0]
+    )
+    assert found.worse["difference"].is_monotonic_decreasing
+    found = compared("main", "vocals.usdr")
+    assert found.verdict == "better" and not found.fell_below(-0.3)
+    with pytest.raises(UserError, match=r"vocals.gnsdr is not among the scores .*vocals.sdr, .*vocals.usdr"):
+        compared("main", "vocals.gnsdr")
+
+
+def test_a_change_too_small_to_hear_is_not_real(history):
+    history.commit(BASE + 1e-3)
+    assert compared("main").verdict == "noise" and "does not matter" in plain(compared("main"))
+
+
+def test_names_cannot_break_the_comment(history):
+    names = ["001", "NA", "A | B <b>x</b>", "C `d` <!-- e", "[f](g)", *NAMES[5:]]
+    history.commit(BASE, names=names)
+    history.git("tag", "-f", "base")
+    history.commit(BASE - 1, names=names, params=PARAMS | {"seed": "a|b\nc"})
+    found = compared("main")
+    assert set(found.pairs["track"]) == set(names)
+    text = markdown(found, repository="https://github.com/o/n")
+    assert "<b>" not in text, [line for line in text.splitlines() if "<b>" in line]
+    assert text.count("<!--") == 1 and "A \\| B &lt;b&gt;" in text and "<code>a&#124;b c</code>" in text
+    for line in text.splitlines():
+        if line.startswith("| ") and "B &lt;" in line:
+            assert line.replace("\\|", "").count("|") in (3, 5, 6)
+
+
+def test_many_tracks_are_a_chart_and_a_comment_of_a_size(history, tmp_path):
+    many, sdrs = [f"A track with a long name {number:03d}" for number in range(500)], np.linspace(0, 9, 500)
+    history.commit(sdrs, names=many)
+    history.git("tag", "-f", "base")
+    history.commit(sdrs + np.linspace(-1, 1, 500), names=many)
+    found = compared("main")
+    assert len(markdown(found)) < 12_000 and "The 40 of 500 tracks that changed most" in markdown(found)
+    write_pictures(found, tmp_path / "pictures")
+    with Image.open(tmp_path / "pictures" / "differences.png") as image:
+        assert image.height < 1500
 
 
 def test_other_training_data_and_another_engine_can_be_compared(history):
@@ -154,16 +230,21 @@ def test_params_that_change_no_result_do_not_count(history):
     assert compared("main").changes("params").values.tolist() == [["train.steps", 10, 20]]
 
 
-def test_tracks_without_a_score_are_left_out(history):
-    history.commit(np.where(np.arange(8) == 3, np.nan, BASE + 1))
-    found = compared("main")
-    assert len(found.pairs) == 7 and found.remarks == ["1 track(s) have no score in one of the two and are left out."]
+def test_tracks_without_a_score_are_left_out_unless_it_was_lost(history):
+    some = np.where(np.arange(8) == 3, np.nan, BASE)
+    history.commit(some)
+    assert (
+        "1 track(s) have a score in only one of the two" in plain(compared("main")) and compared("main").verdict == "not comparable"
+    )
+    history.git("tag", "-f", "base")
+    history.commit(some + 1)
+    assert compared("main").verdict == "better" and len(compared("main").pairs) == 7
 
 
 def test_a_fall_beyond_the_threshold_exits_with_3(history):
     history.commit(BASE - 0.4)
     done = run("base", "main", "--fail-below", "-0.3", "--md")
-    assert done.exit_code == 3 and "fell by 0.40 dB" in done.stderr and "larger than -0.3 dB" in done.stdout
+    assert done.exit_code == 3 and "worse by 0.40" in done.stderr and "worse by more than 0.3 dB" in done.stdout
     assert run("base", "main", "--fail-below", "-0.5").exit_code == 0
     assert run("base", "main").exit_code == 0
     assert run("main", "base", "--fail-below", "-0.3").exit_code == 0  # it rose
@@ -180,7 +261,7 @@ def test_the_comment_lists_what_got_worse_worst_first(history):
     history.commit(BASE + np.array([1.0, -0.5, 1, 1, 1, -2.0, 1, 1]))
     text = markdown(compared("main"))
     assert text.startswith(MARK)
-    part = text[text.index("### Tracks that got worse") : text.index("<details>")]
+    part = text[text.index("### 2 track(s) got worse") : text.index("All 8 tracks")]
     assert part.index("Song 5") < part.index("Song 1") and "Song 0" not in part
     assert "All 8 tracks" in text and "\u25bc" * 10 in text
 
@@ -215,6 +296,14 @@ def test_what_cannot_be_read_is_one_line(history):
     history.git("commit", "-q", "-m", "none")
     with pytest.raises(UserError, match=r"reports/tracks.csv is not in main; run dvc repro"):
         plain(compared("main"))
+    for broken in ("<<<<<<< HEAD\na: 1\n=======\n", "- 1\n", "schema: '2.0'\n"):
+        history.write(BASE)
+        (history.folder / "dvc.lock").write_text(broken)
+        if "schema" in broken:
+            assert compared().verdict == "not comparable"  # nothing says that the test tracks are the same
+        else:
+            with pytest.raises(UserError, match=r"dvc.lock of the workspace"):
+                plain(compared())
     done = unsung("compare", "nonsense", cwd=history.folder)
     assert done.returncode == 1 and done.stderr.startswith("unsung: git knows no revision") and done.stderr.count("\n") == 1
 

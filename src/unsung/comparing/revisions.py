@@ -6,7 +6,7 @@ Nothing is checked out and no data are needed: all of it lies in git, dvc.lock f
 import io
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from unsung.errors import UserError
 
@@ -41,10 +42,13 @@ class Revision:
             return cls(WORKSPACE, "")
         found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if found.returncode:
-            raise UserError(
-                f"git knows no revision {name!r} here; fetch it (all of the history: git fetch --unshallow) or mend its name"
-            )
+            raise UserError(f"git knows no revision {name!r} here; fetch it (git fetch --unshallow gets all) or mend its name")
         return cls(name, found.stdout.decode().strip())
+
+    @property
+    def title(self) -> str:
+        """Its name, and which commit that is now."""
+        return f"{self.name} ({self.sha[:7]})" if self.sha and not self.sha.startswith(self.name) else self.name[:40]
 
     def read(self, path: str) -> bytes | None:
         """A file, or nothing where it is not."""
@@ -54,33 +58,54 @@ class Revision:
         return None if found.returncode else found.stdout
 
     @cached_property
+    def missing(self) -> list[str]:
+        """Which of the files that a run leaves are not there."""
+        return [path for path in (METRICS, TRACKS, PARAMS, LOCK) if self.read(path) is None]
+
+    @cached_property
     def metrics(self) -> dict[str, float]:
         """By dotted names."""
-        return {key: float(value) for key, value in flat(json.loads(self._needed(METRICS))).items()}
+        return {key: float(value) for key, value in flat(self._parsed(METRICS, json.loads)).items()}
 
     @cached_property
     def params(self) -> dict[str, Any]:
         """By dotted names; what changes no result (compute) is left out."""
-        values = YAML(typ="safe").load(self._needed(PARAMS))
+        values = self._parsed(PARAMS, YAML(typ="safe").load)
         return flat({key: value for key, value in values.items() if key != "compute"})
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
         """One row for each test track, as tables.wide has it."""
-        return pd.read_csv(io.BytesIO(self._needed(TRACKS)))
+        found = self.read(TRACKS) or b"track\n"
+        kinds = {"dtype": {"track": str}, "keep_default_na": False, "na_values": [""]}
+        return pd.read_csv(io.BytesIO(found), **kinds).drop_duplicates("track")
 
     @cached_property
     def hashes(self) -> dict[str, str]:
         """What every path that dvc.lock names was when it was used last, by its path."""
-        stages = YAML(typ="safe").load(self._needed(LOCK))["stages"].values()
-        return {
-            part["path"]: str(part.get("md5", "")) for stage in stages for kind in ("outs", "deps") for part in stage.get(kind, [])
-        }
+        parts = [part for stage in self._stages for kind in ("outs", "deps") for part in stage.get(kind, [])]
+        return {part["path"]: str(part.get("md5", "")) for part in parts}
 
-    def _needed(self, path: str) -> bytes:
-        found = self.read(path)
-        if found is None:
-            raise UserError(f"{path} is not in {self.name}; run dvc repro there and commit what it writes")
+    @cached_property
+    def not_run(self) -> list[str]:
+        """The params whose values are not those that dvc.lock was written with."""
+        ran: dict[str, Any] = {}
+        for stage in self._stages:
+            ran |= flat(stage.get("params", {}).get(PARAMS, {}))
+        return [name for name, value in ran.items() if name in self.params and self.params[name] != value]
+
+    @property
+    def _stages(self) -> list[dict[str, Any]]:
+        return list((self._parsed(LOCK, YAML(typ="safe").load).get("stages") or {}).values())
+
+    def _parsed(self, path: str, parse: Callable[[bytes], Any]) -> dict[str, Any]:
+        """A file's content, nothing where it is not there."""
+        try:
+            found = parse(self.read(path) or b"{}")
+        except (ValueError, YAMLError):
+            raise UserError(f"{path} of {self.name} cannot be read; mend it (a merge's marks?) or run dvc repro") from None
+        if not isinstance(found, dict):
+            raise UserError(f"{path} of {self.name} is not what a run writes; mend it or run dvc repro")
         return found
 
 

@@ -1,0 +1,1 @@
+"""What a change did: two revisions of the project side by side."""
