@@ -1,4 +1,4 @@
-"""Post a Markdown file as a comment on a pull request, or put it in place of the one that was posted before.
+"""Post a Markdown file as a comment on a pull request, or put it in place of the one that the workflow posted before.
 
     python .github/comment.py NUMBER FILE
 
@@ -14,6 +14,7 @@ import requests
 
 LONGEST = 65_000  # letters; GitHub takes 65,536
 PATIENCE = 30  # seconds
+BOT = "github-actions[bot]"  # whom GITHUB_TOKEN belongs to
 
 
 def main(number: str, path: str) -> None:
@@ -31,7 +32,8 @@ def main(number: str, path: str) -> None:
     while page and not found:
         answer = session.get(page, timeout=PATIENCE)
         answer.raise_for_status()
-        found = next((one["url"] for one in answer.json() if one["body"].startswith(mark)), None)
+        mine = [one["url"] for one in answer.json() if one["body"].startswith(mark) and one["user"]["login"] == BOT]
+        found = mine[0] if mine else None
         page = answer.links.get("next", {}).get("url")
     answer = (
         session.patch(found, json={"body": text}, timeout=PATIENCE)

@@ -3,8 +3,8 @@
     python .github/rehearse.py checks demo        # a workflow, and one of its jobs or all
     python .github/rehearse.py report --base main --head HEAD
 
-Steps with `uses:` are named and passed over. The shell is GitHub's (bash -e -o pipefail); expressions are values of the event
-and of earlier steps, conditions `==`, `!=` and always().
+Steps with `uses:` are named and passed over. The shell is GitHub's: bash -e, with pipefail where the workflow asks for bash by its
+name. Expressions are values of the event and of earlier steps, conditions `==`, `!=` and always().
 """
 
 import argparse
@@ -36,7 +36,9 @@ class Rehearsal:
 
     def run(self, workflow: str, job: str) -> int:
         """Run the steps of a job; the exit status of the first that fails."""
-        content = YAML(typ="safe").load(WORKFLOWS / f"{workflow}.yml")["jobs"][job]
+        whole = YAML(typ="safe").load(WORKFLOWS / f"{workflow}.yml")
+        content = whole["jobs"][job]
+        shell = whole.get("defaults", {}).get("run", {}).get("shell")
         status = 0
         for step in content["steps"]:
             name = step.get("name", step.get("uses", ""))
@@ -46,7 +48,7 @@ class Rehearsal:
                 continue
             print(f"-- {name}", flush=True)
             values = {**content.get("env", {}), **step.get("env", {})}
-            status = self.step(step, {key: self.filled(str(value)) for key, value in values.items()}) or status
+            status = self.step({"shell": shell, **step}, {key: self.filled(str(value)) for key, value in values.items()}) or status
         return status
 
     def step(self, step: Mapping[str, Any], values: Mapping[str, str]) -> int:
@@ -62,7 +64,8 @@ class Rehearsal:
                 "GITHUB_REPOSITORY": self.context["github.repository"],
             }
             environment = {**keep, **given, **self.environment, **values, **{key: str(path) for key, path in files.items()}}
-            command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", self.filled(step["run"])]
+            pipefail = ["--noprofile", "--norc", "-o", "pipefail"] if step["shell"] == "bash" else []
+            command = ["bash", *pipefail, "-e", "-c", self.filled(step["run"])]
             done = subprocess.run(
                 command, cwd=self.checkout, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )

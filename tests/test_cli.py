@@ -101,6 +101,9 @@ def test_a_folder_of_estimates_is_scored(tmp_path):
     assert "| estimates | vocals | 6.02 |" in done.stdout  # an error of half the signal
     found = json.loads((tmp_path / "scores.json").read_text())
     assert {target["name"] for target in found["tracks"][0]["targets"]} == {"vocals", "accompaniment"}
-    (tmp_path / "estimates" / "A - B" / "vocals.wav").rename(tmp_path / "estimates" / "A - B" / "voice.wav")
-    done = unsung("score", "references", "nowhere", cwd=tmp_path)
-    assert done.returncode == 1 and done.stderr == "unsung: nowhere is not a folder; give a folder with a folder for each track\n"
+    done = unsung("score", "references", "estimates", "--json", "estimates", cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.startswith("unsung: estimates cannot be written")
+    write_song(tmp_path / "references" / "C - D", stems, 8000)
+    done = unsung("score", "references", "estimates", cwd=tmp_path)
+    said = "unsung: estimates lacks C - D; add them, or score the others with --allow-missing\n"
+    assert done.returncode == 1 and done.stderr == said

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 import soundfile
 
 from tests.conftest import song, workers, write_song
-from unsung import judging
+from unsung import audio, judging
 from unsung.errors import UserError
 from unsung.scoring import MEASURES, Scorer, museval_metrics
 from unsung.sections import Evaluate
@@ -107,7 +108,7 @@ def test_missing_tracks_and_stems_are_named(folders):
 )
 def test_other_lengths_rates_and_channels_are_named(folders, samples, rate, words):
     write_song(folders[1] / "Artist - One", {"vocals": np.ones(samples)}, rate)
-    with pytest.raises(UserError, match=rf"estimates/Artist - One/vocals.wav has .*{words}.*references/Artist - One/vocals.flac"):
+    with pytest.raises(UserError, match=rf"estimates/Artist - One/vocals.wav has .*{words}.*references/Artist - One/\w+.flac"):
         judging.score_folders(*folders, SETTINGS, ONE)
 
 
@@ -132,12 +133,92 @@ def test_the_json_is_musevals_with_more_beside_it(folders):
     frames.loc[0, "sdr"], frames.loc[1, "sdr"], frames.loc[2, "dropped"] = np.nan, np.inf, "silent reference"
     found = json.loads(json.dumps(judging.as_json(frames, tracks, SETTINGS), allow_nan=False))
     target = found["tracks"][0]["targets"][0]
-    assert target["name"] == "vocals" and found["settings"]["filter_taps"] == 32
-    assert [frame["metrics"]["SDR"] for frame in target["frames"]][:2] == [None, "inf"]
+    assert target["name"] == frames["source"][0] and found["settings"]["filter_taps"] == 32
+    assert [frame["metrics"]["SDR"] for frame in target["frames"]][:2] == [None, None]
+    assert [frame.get("infinite") for frame in target["frames"]] == [None, ["SDR"], None]
     assert target["frames"][2]["dropped"] == "silent reference"
-    assert target["frames"][1] | {"metrics": {}} == {"time": 1.0, "duration": 1.0, "metrics": {}, "dropped": ""}
+    expected = {"time": 1.0, "duration": 1.0, "metrics": {}, "dropped": "", "infinite": ["SDR"]}
+    assert target["frames"][1] | {"metrics": {}} == expected
     assert {row["source"] for row in found["summary"]} == {"vocals", "accompaniment"}
-    assert pd.Series(target["scores"])["frames"] == 3
+    assert target["scores"]["frames"] == 3
+    rows = [{"target": one["name"], **frame["metrics"]} for one in found["tracks"][0]["targets"] for frame in one["frames"]]
+    assert pd.DataFrame(rows).groupby("target")[["SDR", "ISR", "SIR", "SAR"]].median().notna().all(axis=None)
+
+
+def sets_of(truth, *wanted):
+    """The sources of each set that is scored together, and what the accompaniment is the sum of."""
+    sums = judging.sources_of({stem: Path(stem) for stem in truth}, set(wanted))
+    rest = next((paths for one in sums for stem, paths in one.items() if stem == "accompaniment"), ())
+    return [set(one) for one in sums], {path.name for path in rest}
+
+
+FOUR = ("vocals", "drums", "bass", "other", "mixture")
+
+
+def test_the_accompaniment_is_what_the_others_leave():
+    both = {"vocals", "accompaniment"}
+    assert sets_of(FOUR, "vocals", "accompaniment") == ([both], {"drums", "bass", "other"})
+    assert sets_of(FOUR, "accompaniment") == ([both], {"drums", "bass", "other"})  # karaoke: nothing else was estimated
+    assert sets_of(FOUR, "vocals") == ([set(FOUR[:4])], set())
+    assert sets_of(FOUR, *FOUR[:4]) == ([set(FOUR[:4])], set())
+    assert sets_of(FOUR, *FOUR[:4], "accompaniment") == ([set(FOUR[:4]), both], {"drums", "bass", "other"})  # as museval
+    assert sets_of(FOUR, "vocals", "drums", "accompaniment")[1] == {"drums", "bass", "other"}
+    ours = {"accompaniment", "drums", "bass"}  # of model.targets=[drums, bass]
+    assert sets_of(FOUR, "drums", "bass", "accompaniment") == ([ours], {"vocals", "other"})
+
+
+def test_a_given_accompaniment_is_no_source_beside_its_parts():
+    given = ("vocals", "drums", "bass", "other", "accompaniment")
+    assert sets_of(given, "vocals", "accompaniment") == ([{"vocals", "accompaniment"}], {"accompaniment"})
+    assert sets_of(given, *FOUR[:4])[0] == [set(FOUR[:4])]
+    assert sets_of(("vocals", "accompaniment"), "vocals") == ([{"vocals", "accompaniment"}], {"accompaniment"})
+    assert sets_of(("accompaniment",), "accompaniment")[0] == [{"accompaniment"}]
+    assert sets_of(("drums", "bass"), "accompaniment")[0] == [{"drums", "bass"}]
+
+
+def test_what_an_accompaniment_is_compared_with_does_not_depend_on_who_sums(folders):
+    references, estimates = folders
+    expected = judging.score_folders(references, estimates, SETTINGS, ONE)[1]
+    for path in estimates.rglob("vocals.wav"):
+        path.unlink()
+    alone = judging.score_folders(references, estimates, SETTINGS, ONE)[1]
+    for name in ("Artist - One", "test/Artist - Two"):
+        stems = {path.stem: soundfile.read(path, always_2d=True)[0] for path in (references / name).iterdir()}
+        rest = sum(stems[stem] for stem in ("drums", "bass", "other"))
+        write_song(references / name, {"accompaniment": rest}, RATE, "flac")
+    given = judging.score_folders(references, estimates, SETTINGS, ONE)[1]
+    expected = expected[expected["source"] == "accompaniment"].reset_index(drop=True)
+    for found in (alone, given):
+        np.testing.assert_allclose(found[list(MEASURES)], expected[list(MEASURES)], atol=0.01)
+
+
+def test_links_are_followed_and_what_is_hidden_is_not(folders, tmp_path):
+    references, estimates = folders
+    (estimates / "Artist - One" / ".checkpoints").mkdir()
+    (estimates / "Artist - One" / ".checkpoints" / "vocals.wav").write_bytes(b"x")
+    (tmp_path / "links").mkdir()
+    for name in ("Artist - One", "test"):
+        (tmp_path / "links" / name).symlink_to(estimates / name)
+    frames, _, remarks = judging.score_folders(references, tmp_path / "links", SETTINGS, ONE)
+    assert frames["track"].nunique() == 2 and not [remark for remark in remarks if "left out" in remark]
+    (estimates / "Artist - One" / "song.stem.mp4").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"song.stem.mp4 holds all stems in one file"):
+        judging.score_folders(references, estimates, SETTINGS, ONE)
+
+
+def test_empty_files_and_files_that_end_too_soon_are_named(folders, monkeypatch):
+    references, estimates = folders
+    read = audio.read
+    monkeypatch.setattr(audio, "read", lambda path: read(path)[: -9 if path.name == "vocals.wav" else None])
+    with pytest.raises(UserError, match=r"the files of Artist - One have 27991 or 28000 samples"):
+        judging.score_folders(references, estimates, SETTINGS, ONE)
+    monkeypatch.setattr(audio, "read", lambda path: read(path)[: -9 if path.name == "bass.flac" else None])
+    with pytest.raises(UserError, match=r"Artist - One has files that end before their headers say"):
+        judging.score_folders(references, estimates, SETTINGS, ONE)
+    for path in [*references.rglob("*.flac"), *estimates.rglob("*.wav")]:
+        soundfile.write(path, np.zeros((0, 1)), RATE)
+    with pytest.raises(UserError, match="is empty; remove the track"):
+        judging.score_folders(references, estimates, SETTINGS, ONE)
 
 
 def test_one_folder_may_be_one_track(folders):

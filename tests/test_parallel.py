@@ -81,6 +81,14 @@ def test_linear_algebra_runs_on_one_thread(compute):
     assert all(threads == {1} for threads in parallel.over(solve_threads, range(2), compute, "test"))
 
 
+def test_as_many_processes_as_memory_allows(monkeypatch):
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 16)
+    for gigabytes, expected in ((100, 16), (9, 2), (1, 1)):
+        available = type("Memory", (), {"available": gigabytes * 1e9})
+        monkeypatch.setattr(parallel.psutil, "virtual_memory", lambda available=available: available)
+        assert parallel.default_workers(4.0) == expected
+
+
 def relative(name: str) -> str:
     Path(name).write_text(f"{time.time()} {os.getpid()}")
     return str(Path(name).resolve())

@@ -16,7 +16,7 @@ def track(stems_folder):
 
 def test_the_first_row_is_what_training_saw_and_more_calls_are_something_else(track, params, separator, tmp_path):
     separator.save(tmp_path)
-    wanted = changed(params, sweep__steps=[3, 1])
+    wanted = changed(params, sweep__steps=[3])  # and the process's own one call
     rows = sweep_track(track, tmp_path, wanted).set_index("steps")["valid_sdr"]
     assert rows[1] == pytest.approx(valid_sdr(separator, track, valid_plan(params)), abs=1e-5)
     three = replace(valid_plan(params), sampling={"steps": 3, "samples": 1, "deterministic": False})

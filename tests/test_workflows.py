@@ -68,9 +68,9 @@ class GitHub:
         self.address = f"http://127.0.0.1:{self.server.server_port}"
         Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def add(self, body):
+    def add(self, body, login="github-actions[bot]"):
         url = f"{self.address}/repos/owner/name/issues/comments/{len(self.comments)}"
-        self.comments.append({"url": url, "body": body, "html_url": url})
+        self.comments.append({"url": url, "body": body, "html_url": url, "user": {"login": login}})
 
 
 @pytest.fixture
@@ -126,10 +126,10 @@ def test_a_fall_is_posted_and_fails(checkout, github):
 
 
 def test_the_comment_is_updated_where_it_was(checkout, github):
-    for body in ("Nice!", "What about drums?", f"{MARK}\nold", "Thanks"):
-        github.add(body)
+    for body, login in (("Nice!", "a"), (f"{MARK}\nnot yours", "b"), (f"{MARK}\nold", "github-actions[bot]"), ("Thanks", "a")):
+        github.add(body, login)
     report(checkout, github)
-    assert [comment["body"][:20] for comment in github.comments[:2]] == ["Nice!", "What about drums?"]
+    assert [comment["body"] for comment in github.comments[:2]] == ["Nice!", f"{MARK}\nnot yours"]
     assert len(github.comments) == 4 and "8.50 -> 8.00" in github.comments[2]["body"]
     assert [asked[0] for asked in github.asked] == ["GET", "GET", "PATCH"]
 
@@ -145,6 +145,28 @@ def test_an_improvement_passes(checkout, github):
     history.commit(BASE + np.linspace(0.1, 0.5, 8))
     _, status = report(checkout, github)
     assert status == 0 and "## Better: HEAD (" in github.comments[0]["body"]
+
+
+def test_a_first_run_has_a_comment_too(checkout, github):
+    """Where the branch began there was no run."""
+    subprocess.run(["git", "rm", "-q", "-r", "metrics", "reports"], cwd=checkout, check=True)
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "nothing"], cwd=checkout, check=True)
+    subprocess.run(["git", "update-ref", "refs/remotes/origin/main", "HEAD"], cwd=checkout, check=True)
+    History(checkout).commit(BASE)
+    _, status = report(checkout, github)
+    assert status == 0 and "## Not comparable: HEAD (" in github.comments[0]["body"]
+
+
+def test_the_demo_is_compared_whatever_rounding_its_songs_have(checkout):
+    """The step of checks.yml that looks at what `make demo` came to, here the workspace."""
+    step = next(step for step in YAML(typ="safe").load(WORKFLOWS[0])["jobs"]["demo"]["steps"] if "compare" in step.get("run", ""))
+    rehearsal = rehearse.Rehearsal(checkout, {"github.repository": "owner/name"})
+    history = History(checkout)
+    for sdrs, expected in ((BASE - 0.6, 0), (BASE - 2, 3)):  # to the branch's BASE - 0.5
+        history.write(sdrs, hashes={"data/stems/test": "other"})
+        assert rehearsal.step({"shell": "bash", **step}, {}) == expected
+    assert rehearsal.summary.count(MARK) == 2
+    assert rehearsal.step({"shell": None, **step}, {}) == 0  # why the workflows name their shell: a pipe's failure counts
 
 
 def test_a_comparison_that_breaks_is_an_error_and_posts_nothing(checkout, github):
@@ -178,7 +200,7 @@ def test_a_long_comment_is_cut(github, tmp_path):
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_may_do_little_and_their_actions_are_pinned(path):
     content = YAML(typ="safe").load(path)
-    assert content["permissions"] == {"contents": "read"}
+    assert content["permissions"] == {"contents": "read"} and content["defaults"]["run"]["shell"] == "bash"
     for job in content["jobs"].values():
         assert set(job.get("permissions", {})) <= {"contents", "pull-requests"} and job["timeout-minutes"] <= 30
         for step in job["steps"]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from unsung import __version__
-from unsung.errors import told_in_one_line
+from unsung.errors import UserError, told_in_one_line
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -75,7 +75,7 @@ def score(
         Literal["dropped", "scored"],
         typer.Option(help="A frame in which an estimate says nothing: no score, as museval has it, or 0 dB."),
     ] = "dropped",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core.", show_default=False)] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core, and for 4 GB.")] = None,
 ) -> None:
     """Score a folder of estimates, of any separator, against a folder of references.
 
@@ -87,11 +87,14 @@ def score(
 
     from unsung import judging
     from unsung.files import atomically
+    from unsung.parallel import default_workers
     from unsung.reporting import tables
     from unsung.sections import Compute, Evaluate
 
+    if json_file and (json_file.is_dir() or not os.access(json_file.absolute().parent, os.W_OK)):
+        raise UserError(f"{json_file} cannot be written; give --json a file in a folder that is there")
     settings = Evaluate(window_seconds=window, filter_taps=taps, engine=engine, silent_estimates=silent_estimates)
-    compute = Compute(scheduler="", workers=workers or os.cpu_count() or 1, loader_workers=0, tensorboard=False, wandb=False)
+    compute = Compute(scheduler="", workers=workers or default_workers(), loader_workers=0, tensorboard=False, wandb=False)
     frames, tracks, remarks = judging.score_folders(references, estimates, settings, compute, mixture, allow_missing)
     if json_file:
         with atomically(json_file) as partial:

@@ -2,11 +2,12 @@
 
     references/Artist - Song/{vocals,drums,bass,other,mixture}.wav        estimates/Artist - Song/{vocals,accompaniment}.flac
 
-A stem is a file without its extension, a track a folder with audio files in it, however deep. An estimated `accompaniment` without
-a reference of that name is compared with the sum of all references that have no estimate of their own.
+A stem is a file without its extension, a track a folder with audio files in it, however deep. The `accompaniment` is what the other
+estimates leave: all references but the vocals, as museval has it, or all without an estimate of their own where no vocals were
+estimated. Beside other stems it is scored on its own, against itself and what it leaves out.
 """
 
-from collections import Counter
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,16 +25,18 @@ from unsung.scoring import MEASURES, Scorer
 from unsung.sections import Compute, Evaluate
 
 MIXTURES = {"mixture", "linear_mixture"}  # never scored
+REST = "accompaniment"
 ESTIMATES, MIXTURE = "estimates", "mixture"  # the systems
 Stems = dict[str, Path]
+Sums = dict[str, tuple[Path, ...]]  # what each source is the sum of
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A track's files: what each scored source is the sum of, its estimate, and the mixture's parts."""
+    """Sources of a track that are scored together: their files, the estimated ones first, the estimates, the mixture's parts."""
 
     name: str
-    references: dict[str, tuple[Path, ...]]  # the estimated ones first
+    references: Sums
     estimates: Stems
     mixture: tuple[Path, ...]
 
@@ -58,14 +61,12 @@ def score_folders(
     frames, whole = (pd.concat(parts, ignore_index=True) for parts in zip(*found, strict=True))
     table = tables.by_track(frames, whole)
     if ill_posed := sorted(table.loc[table["ill_posed"], "track"].unique()):
-        remarks.append(
-            f"ISR, SIR and SAR hang on rounding where references leave a band empty (docs/metrics.md): {_listed(ill_posed)}"
-        )
+        remarks.append(f"references leave a band empty, ISR, SIR and SAR hang on rounding (docs/metrics.md): {_listed(ill_posed)}")
     return frames, table, remarks
 
 
 def tracks_of(folder: Path) -> dict[str, Stems]:
-    """The stems of every folder in `folder`, or of itself, that has audio files, by its path.
+    """The stems of every folder in `folder`, or of itself, that has audio files, by its path; nothing that is hidden.
 
     Raises:
         UserError: there is none, or a stem has two files.
@@ -73,8 +74,14 @@ def tracks_of(folder: Path) -> dict[str, Stems]:
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; give a folder with a folder for each track")
     found: dict[str, Stems] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in audio.EXTENSIONS and path.is_file() and not path.name.startswith("."):
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = [Path(place, name) for name in sorted(files) if not name.startswith(".")]
+        for path in (path for path in paths if path.suffix.lower() in audio.EXTENSIONS):
+            if path.name.lower().endswith(".stem.mp4"):
+                raise UserError(
+                    f"{path} holds all stems in one file; give a folder with a file for each (unsung's resample writes them)"
+                )
             stems = found.setdefault(path.parent.relative_to(folder).as_posix(), {})
             if path.stem in stems:
                 raise UserError(f"{path} and {stems[path.stem].name} are the same stem; remove one")
@@ -95,29 +102,51 @@ def match(references: Mapping[str, Stems], estimates: Mapping[str, Stems]) -> tu
         if name not in estimates:
             missing.append(name)
             continue
-        sources: dict[str, tuple[Path, ...]] = {stem: (path,) for stem, path in truth.items() if stem not in MIXTURES}
         found = {stem: path for stem, path in estimates[name].items() if stem not in MIXTURES}
-        others = [stem for stem in sources if stem not in wanted]
-        if "accompaniment" in found and "accompaniment" not in sources and others:
-            sources["accompaniment"] = tuple(path for stem in others for path in sources.pop(stem))
-        extra += [f"{name}/{stem}" for stem in found if stem not in sources]
-        missing += [f"{name}/{stem}" for stem in sorted(wanted & set(sources) - set(found))]
-        scored = {stem: found[stem] for stem in sources if stem in found}
-        ordered = {stem: sources[stem] for stem in (*scored, *(stem for stem in sources if stem not in scored))}
-        whole = next(
-            ((truth[stem],) for stem in truth if stem in MIXTURES), tuple(path for paths in sources.values() for path in paths)
-        )
-        if scored:
-            pairs.append(Pair(name, ordered, scored, whole))
+        known: set[str] = set()
+        for sums in sources_of(truth, wanted):
+            mine = {stem: found[stem] for stem in sums if stem in found and stem not in known}
+            known |= set(sums)
+            if mine:
+                ordered = {stem: sums[stem] for stem in (*mine, *(stem for stem in sums if stem not in mine))}
+                pairs.append(Pair(name, ordered, mine, _mixture(truth)))
+        missing += [f"{name}/{stem}" for stem in sorted(wanted & known - set(found))]
+        extra += [f"{name}/{stem}" for stem in found if stem not in known]
     return pairs, missing, extra
 
 
+def sources_of(truth: Stems, wanted: set[str]) -> list[Sums]:
+    """The sets of sources to compare with, if estimates of `wanted` are given; what is in two sets is scored in the first."""
+    stems: Sums = {stem: (path,) for stem, path in truth.items() if stem not in {*MIXTURES, REST}}
+    given = (truth[REST],) if REST in truth else ()
+    others = wanted - {REST}
+    left_out = {"vocals"} if others <= {"vocals"} or "vocals" in others else others
+    parts = tuple(path for stem, paths in stems.items() if stem not in left_out for path in paths)
+    rest: Sums = {REST: given or parts, **{stem: stems[stem] for stem in stems if stem in left_out}}
+    if REST not in wanted:
+        return [stems if set(stems) - {"vocals"} or not given else {**stems, REST: given}]
+    if not rest[REST] or (len(rest) == 1 and not given):
+        return [stems]  # it would be everything
+    if others <= left_out:
+        return [rest]
+    return [stems, rest]
+
+
+def _mixture(truth: Stems) -> tuple[Path, ...]:
+    """The mixture's file, or the files that add up to it."""
+    stems = [stem for stem in truth if stem not in MIXTURES]
+    whole = [stem for stem in stems if stem != REST or set(stems) <= {"vocals", REST}]
+    return next(((truth[stem],) for stem in truth if stem in MIXTURES), tuple(truth[stem] for stem in whole))
+
+
 def check(pairs: Iterable[Pair]) -> None:
-    """Raise a UserError if files of a track differ in length, rate or channels, naming them."""
+    """Raise a UserError if files of a track are empty or differ in length, rate or channels, naming them."""
     odd = []
     for pair in pairs:
         facts = {path: audio.facts(path) for path in (*sum(pair.references.values(), ()), *pair.estimates.values(), *pair.mixture)}
         first, expected = next(iter(facts.items()))
+        if not expected.frames:
+            raise UserError(f"{first} is empty; remove the track")
         odd += [f"{path} has {_facts(own)}, {first} {_facts(expected)}" for path, own in facts.items() if own != expected]
     if odd:
         raise UserError(f"{odd[0]}{f' (and {len(odd) - 1} more files)' if odd[1:] else ''}; make them alike")
@@ -129,22 +158,30 @@ def _facts(facts: audio.Facts) -> str:
 
 def _score(pair: Pair, settings: Evaluate, mixture: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     truth = {stem: _sum(paths) for stem, paths in pair.references.items()}
-    rate = audio.facts(next(iter(pair.estimates.values()))).sample_rate
-    scorer = Scorer(truth, rate, settings)
     systems = {ESTIMATES: {stem: audio.read(path) for stem, path in pair.estimates.items()}}
     if mixture:
         systems[MIXTURE] = dict.fromkeys(pair.estimates, _sum(pair.mixture))
+    lengths = {len(samples) for found in (truth, *systems.values()) for samples in found.values()}
+    if len(lengths) > 1:  # an mp3 may announce what it does not hold
+        raise UserError(f"the files of {pair.name} have {' or '.join(map(str, sorted(lengths)))} samples; make them alike")
+    scorer = Scorer(truth, audio.facts(next(iter(pair.estimates.values()))).sample_rate, settings)
     frames = [scorer.frames(found).assign(track=pair.name, system=system) for system, found in systems.items()]
     whole = [scorer.whole(found).assign(track=pair.name, system=system) for system, found in systems.items()]
     return pd.concat(frames, ignore_index=True), pd.concat(whole, ignore_index=True)
 
 
 def _sum(paths: Iterable[Path]) -> Samples:
-    return np.stack([audio.read(path) for path in paths]).sum(axis=0, dtype=np.float64)
+    found = [audio.read(path) for path in paths]
+    if len({len(samples) for samples in found}) > 1:
+        raise UserError(f"{next(iter(paths)).parent} has files that end before their headers say; get them anew")
+    return found[0] if len(found) == 1 else np.stack(found).sum(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def as_json(frames: pd.DataFrame, tracks: pd.DataFrame, settings: Evaluate) -> dict[str, Any]:
-    """All of it. The tracks are as museval's JSON has them (targets, frames, metrics), with more beside; no score is null."""
+    """All of it. The tracks are as museval's JSON has them (targets, frames, metrics), with more beside.
+
+    A frame without a score has nulls and a reason; a score that is infinite is null too, and named.
+    """
     rows = tables.by_system(tracks).to_dict("records")
     found = []
     for (name, system), some in frames.groupby(["track", "system"], sort=False):
@@ -153,15 +190,7 @@ def as_json(frames: pd.DataFrame, tracks: pd.DataFrame, settings: Evaluate) -> d
             {
                 "name": source,
                 "scores": whole.loc[source].drop(["track", "system"]).to_dict(),
-                "frames": [
-                    {
-                        "time": row["start"],
-                        "duration": settings.window_seconds,
-                        "metrics": {measure.upper(): row[measure] for measure in MEASURES},
-                        "dropped": row["dropped"],
-                    }
-                    for row in of_one.to_dict("records")
-                ],
+                "frames": [_frame(row, settings.window_seconds) for row in of_one.to_dict("records")],
             }
             for source, of_one in some.groupby("source", sort=False)
         ]
@@ -169,18 +198,24 @@ def as_json(frames: pd.DataFrame, tracks: pd.DataFrame, settings: Evaluate) -> d
     return _plain({"settings": settings.model_dump(), "summary": rows, "tracks": found})
 
 
+def _frame(row: Mapping[str, Any], duration: float) -> dict[str, Any]:
+    frame = {"time": row["start"], "duration": duration, "metrics": {measure.upper(): row[measure] for measure in MEASURES}}
+    infinite = [measure.upper() for measure in MEASURES if np.isinf(row[measure])]
+    return frame | {"dropped": row["dropped"]} | ({"infinite": infinite} if infinite else {})
+
+
 def _plain(value: Any) -> Any:
-    """As JSON has it: NaN is null, and what is infinite a word."""
+    """As JSON has it: what is no finite number is null."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_plain(part) for part in value]
     if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None if np.isnan(value) else f"{'-' if value < 0 else ''}inf"
+        return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _listed(names: Iterable[str], most: int = 5) -> str:
     """Some of the names, and how many more there are."""
-    names = list(Counter(names))
+    names = list(dict.fromkeys(names))
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")

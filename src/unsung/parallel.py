@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -43,6 +44,11 @@ def over(function: Callable[[Item], Result], items: Iterable[Item], compute: Com
             found.append(result)
             bar.update()
         return found
+
+
+def default_workers(gigabytes: float = 4.0) -> int:
+    """As many processes as there are cores, if each may hold so much of the memory that is free."""
+    return max(1, min(os.cpu_count() or 1, int(psutil.virtual_memory().available / 1e9 / gigabytes)))
 
 
 def _on_one_thread(function: Callable[[Item], Result], item: Item) -> Result:

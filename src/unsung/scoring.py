@@ -70,9 +70,10 @@ class Scorer:
     def whole(self, estimates: Mapping[str, Samples]) -> pd.DataFrame:
         """One row for each source: seconds, the measures of WHOLE, ill_posed.
 
-        `ill_posed` says that ISR, SIR and SAR hang on rounding: the references leave a band empty (docs/metrics.md).
+        `ill_posed` says that ISR, SIR and SAR hang on rounding: the references leave a band empty (docs/metrics.md). The noise that
+        a silent estimate may get is for BSSEval only: its SI-SDR is -inf.
         """
-        found = self._of(estimates, self.truth.shape[1])
+        raw, found = self._of(estimates, 0), self._of(estimates, self.truth.shape[1])
         v3 = self._museval_sources(found) if self.settings.engine == "museval" else self.bsseval.whole(found)
         rows = [
             {
@@ -84,13 +85,14 @@ class Scorer:
                 **dict(zip(SOURCES, of_one, strict=True)),
                 "ill_posed": self.bsseval.condition > ILL_POSED,
             }
-            for name, truth, estimate, of_one in zip(self.names, self.truth, found, v3.T, strict=False)
+            for name, truth, estimate, of_one in zip(self.names, self.truth, raw, v3.T, strict=False)
         ]
         return pd.DataFrame(rows)
 
     def _of(self, estimates: Mapping[str, Samples], window: int) -> np.ndarray:
+        """As one array; windows in which one is silent get noise where that is wanted and `window` is not 0."""
         found = np.stack([estimates[name] for name in self.names[: len(estimates)]])
-        return audible(found, window) if self.settings.silent_estimates == "scored" else found
+        return audible(found, window) if window and self.settings.silent_estimates == "scored" else found
 
     def _dropped(self, found: np.ndarray) -> np.ndarray:
         reference, estimate = (

@@ -13,10 +13,13 @@ from unsung.training import valid_plan, valid_sdr
 
 
 def sweep_track(track: Track, model: Path, params: Params) -> pd.DataFrame:
-    """One row for each number of calls: track, steps, valid_sdr (dB). A process without a state knows one call only."""
+    """One row for each number of calls, that of the process among them: track, steps, valid_sdr (dB).
+
+    A process without a state knows one call only.
+    """
     torch.set_num_threads(1)
     separator, plan = load(model, params.separate), valid_plan(params)
-    calls = params.sweep.steps if separator.process.has_state else (1,)
+    calls = sorted({*params.sweep.steps, params.process.steps}) if separator.process.has_state else [1]
     rows = [(steps, valid_sdr(separator, track, replace(plan, sampling=params.sampling | {"steps": steps}))) for steps in calls]
     return pd.DataFrame(rows, columns=["steps", "valid_sdr"]).assign(track=track.name)
 

@@ -48,7 +48,7 @@ def test_medians_over_frames_and_then_over_tracks(tracks):
     assert mine[list(tables.COUNTS)].values.tolist() == [[3, 1, 0], [3, 0, 1], [0, 4, 0]]
     found = tables.by_system(tracks).set_index(["system", "source"]).loc[("unsung", "vocals")]
     assert found["sdr"] == (6.0 + 16) / 2
-    assert (found["sdr_low"], found["sdr_high"]) == (6.0, 16.0)
+    assert np.isnan([found["sdr_low"], found["sdr_high"]]).all()  # two tracks are too few
     assert found[list(tables.COUNTS)].tolist() == [6, 5, 1]
 
 
@@ -64,8 +64,8 @@ def test_whole_tracks_are_averaged_by_their_length(tracks):
 def test_metrics_are_finite_numbers_and_count_what_was_dropped(tracks):
     found = tables.metrics(tracks, "unsung")
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    expected = {"sdr": 11.0, "sdr_low": 6.0, "sdr_high": 16.0, "sdr_gain": 5.0, "usdr": 11.0, "gnsdr": 5.0, "gsir": 4.0}
-    assert found["vocals"] | expected == found["vocals"]
+    expected = {"sdr": 11.0, "sdr_gain": 5.0, "usdr": 11.0, "gnsdr": 5.0, "gsir": 4.0}
+    assert found["vocals"] | expected == found["vocals"] and "sdr_low" not in found["vocals"]
     assert found["counts"] == {"frames": 6, "silent_frames": 5, "silent_estimates": 1, "tracks": 3, "unscored_tracks": 1}
 
 
@@ -81,7 +81,9 @@ def test_without_the_mixture_there_is_no_gain(frames, whole):
 
 def test_a_table_for_people(tracks):
     found = tables.shown(tables.by_system(tracks))
-    assert found["95 %"].iloc[0] == "6.00 to 16.00"
+    assert found["95 %"].iloc[0] == "-"
+    many = pd.concat([tracks[tracks["track"] == "a"].assign(track=str(n), sdr=float(n)) for n in range(5)])
+    assert tables.shown(tables.by_system(many))["95 %"].iloc[0] == "0.00 to 4.00"
     assert found["dropped"].iloc[0] == "5 silent reference, 1 silent estimate"
     assert "sdr low" not in found and "frames" not in found
     one = tables.shown(tracks[tracks["track"] == "a"].assign(nsdr=np.nan))

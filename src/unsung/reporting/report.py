@@ -35,10 +35,12 @@ def write_report(
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     systems = _ordered(tables.by_system(scores))
     mine = scores[scores["system"] == SYSTEMS[0]].drop(columns="system")
+    metrics = tables.metrics(scores, SYSTEMS[0])
+    environment.filters["plain"] = tables.escaped
     text = environment.from_string(TEMPLATE.read_text()).render(
         params=params,
-        metrics=tables.metrics(scores, SYSTEMS[0]),
-        dropped=tables.dropped(systems.iloc[0]),
+        metrics=metrics,
+        dropped=tables.dropped(metrics["counts"]),
         systems=tables.markdown(tables.shown(systems[["source", "system", *FRAMEWISE]])),
         whole=tables.markdown(systems[["source", "system", *WHOLE]].rename(columns=lambda name: name.replace("_", " "))),
         tracks=tables.markdown(tables.shown(mine)),

@@ -4,7 +4,7 @@ Tracks are shown from the worst to the best, as many as wanted, evenly along the
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,25 +57,28 @@ def _middles(mine: pd.DataFrame, params: Params) -> list[Moment]:
     """Tracks without a score come last."""
     ranked = mine.rename_axis("track").reset_index().sort_values(["sdr", "track"])
     places = np.linspace(0, len(ranked) - 1, min(params.report.tracks, len(ranked))).round().astype(int)
-    found = []
-    for row in ranked.iloc[places].itertuples():
-        start = float(np.floor(max(0.0, (row.seconds - params.report.clip_seconds) / 2)))
-        found.append(Moment(row.track, start, min(row.seconds, start + params.report.clip_seconds)))
-    return found
+    length = params.report.clip_seconds
+    return [_moment(row.track, (row.seconds - length) / 2, length, row.seconds, params) for row in ranked.iloc[places].itertuples()]
 
 
 def _worst(frames: pd.DataFrame, seconds: pd.Series, params: Params) -> list[Moment]:
-    """The frames with the lowest SDR, each of another track, and half a clip around them."""
+    """The frames with the lowest SDR, each of another track, and half a clip (in whole frames) around them."""
     mine = frames[frames["system"] == SYSTEMS[0]].dropna(subset="sdr")
     lowest = mine.sort_values(["sdr", "track"]).drop_duplicates("track").head(params.report.worst_moments)
     window = params.evaluate.window_seconds
-    length = max(params.report.clip_seconds / 2, window)
+    length = np.ceil(params.report.clip_seconds / 2 / window) * window
     found = []
     for row in lowest.itertuples():
-        whole = float(seconds[row.track])
-        start = float(np.floor(np.clip(row.start + window / 2 - length / 2, 0, max(0.0, whole - length))))
-        found.append(Moment(row.track, start, min(whole, start + length), row.start, row.sdr))
+        middle = _moment(row.track, row.start + (window - length) / 2, length, float(seconds[row.track]), params)
+        found.append(replace(middle, worst=row.start, sdr=row.sdr))
     return found
+
+
+def _moment(track: str, start: float, length: float, whole: float, params: Params) -> Moment:
+    """`length` seconds from about `start` on, beginning with a frame, within a track of `whole` seconds."""
+    window = params.evaluate.window_seconds
+    first = int(max(0.0, min(start, whole - length)) / window + 1e-9) * window
+    return Moment(track, first, min(whole, first + length))
 
 
 def scenes(
@@ -91,7 +94,7 @@ def scenes(
         song = np.concatenate(list(mixture(track)))[cut]
         truth = {source: samples[cut] for source, samples in references(track, params.model.targets).items()}
         found = {source: audio.read(estimates / track.name / f"{source}.flac")[cut] for source in truth}
-        within = mine[(mine["track"] == track.name) & (mine["start"] >= moment.start) & (mine["start"] < moment.end)]
+        within = mine[(mine["track"] == track.name) & mine["start"].between(moment.start, moment.end, inclusive="left")]
         within = within.assign(start=within["start"] - moment.start)
         yield Scene(moment, song, truth, found, spread(separator, song, params), within)
 

@@ -5,14 +5,14 @@
   const sections = [...document.querySelectorAll(".scene")];
   const colours = [[0, "#e4572e"], [3, "#f3a712"], [5, "#e8d33f"], [7, "#a8c965"], [Infinity, "#5fb878"]]; // below so many dB
   const FADE = 0.008; // seconds
-  let context = null, playing = null, active = 0; // playing: {number, sources, gains, began}
+  let context = null, playing = null, active = 0, asked = 0; // playing: {number, sources, gains, began}; asked: the last wish's number
 
   document.documentElement.classList.add("js");
 
   const scenes = data.map((scene, number) => {
     const section = sections[number], find = (selector) => section.querySelector(selector);
     return {
-      ...scene, number, section, buffers: null, position: 0,
+      ...scene, number, section, buffers: null, position: 0, on: false,
       play: find(".play"), seek: find(".seek"), time: find(".time"), loop: find(".loop"), playhead: find(".playhead"), at: find(".at"),
       versions: [...section.querySelectorAll(".version")], radios: [...section.querySelectorAll(".versions input")],
       clips: [...section.querySelectorAll(".clips audio")], cells: [...section.querySelectorAll(".readout tbody tr")],
@@ -37,11 +37,21 @@
 
   async function start(scene) {
     stop();
+    const mine = asked;
     activate(scene.number);
-    context ??= new AudioContext();
-    await context.resume();
-    const buffers = await decoded(scene);
-    if (playing !== null) return; // somebody was faster
+    label(scene, true);
+    let buffers;
+    try {
+      context ??= new AudioContext();
+      await context.resume();
+      buffers = await decoded(scene);
+    } catch (error) {
+      scene.buffers = null;
+      label(scene, false);
+      scene.time.textContent = "cannot be played here";
+      throw error;
+    }
+    if (mine !== asked) return; // meanwhile something else was wanted
     const from = scene.position >= scene.seconds ? 0 : scene.position, when = context.currentTime + 0.03;
     const gains = buffers.map((_, version) => new GainNode(context, { gain: version === chosen(scene) ? 1 : 0 }));
     const sources = buffers.map((buffer, version) => {
@@ -52,28 +62,28 @@
     });
     playing = { number: scene.number, sources, gains, began: when - from };
     sources[0].onended = () => { if (running(scene) && playing.sources === sources) { stop(); scene.position = 0; draw(scene); } };
-    label(scene, true);
     requestAnimationFrame(tick);
   }
 
   function stop() {
+    asked += 1;
+    scenes.forEach((scene) => label(scene, false));
     if (playing === null) return;
     const scene = scenes[playing.number];
     scene.position = position(scene);
     playing.sources.forEach((source) => { source.onended = null; source.stop(); });
     playing = null;
-    label(scene, false);
     draw(scene);
   }
 
   function label(scene, on) {
-    scene.play.setAttribute("aria-pressed", on);
+    scene.on = on;
     scene.play.textContent = on ? "\u275a\u275a Pause" : "\u25b6 Play";
     scene.play.setAttribute("aria-label", `${on ? "Pause" : "Play"} ${scene.name}`);
   }
 
   function go(scene, seconds) {
-    const again = running(scene);
+    const again = scene.on;
     if (again) stop();
     scene.position = bounded(scene, seconds);
     draw(scene);
@@ -101,7 +111,7 @@
     scene.seek.setAttribute("aria-valuetext", `${now.toFixed(1)} of ${scene.seconds.toFixed(1)} seconds`);
     scene.time.textContent = `${now.toFixed(1)} s`;
     scene.cells.forEach((row) => {
-      const frames = scene.frames[row.dataset.source], frame = frames.findLast((one) => one.start <= now);
+      const frames = scene.frames[row.dataset.source], frame = frames.findLast((one) => one.start <= now && now < one.start + scene.window);
       scene.at.textContent = frame ? clock(scene.start + frame.start) : "-";
       ["sdr", "isr", "sir", "sar"].forEach((measure, column) => {
         const value = frame?.[measure];
@@ -138,10 +148,10 @@
 
   scenes.forEach((scene) => {
     strips(scene);
-    scene.play.onclick = () => (running(scene) ? stop() : start(scene));
+    scene.play.onclick = () => (scene.on ? stop() : start(scene));
     scene.seek.oninput = () => go(scene, Number(scene.seek.value));
     scene.radios.forEach((radio, version) => { radio.onchange = () => { activate(scene.number); choose(scene, version); }; });
-    scene.loop.onchange = () => { if (running(scene)) { stop(); start(scene); } };
+    scene.loop.onchange = () => { if (scene.on) start(scene); };
     scene.section.querySelector(".stage").onclick = (event) => {
       const box = event.currentTarget.getBoundingClientRect();
       activate(scene.number);
@@ -163,15 +173,15 @@
   });
 
   document.onkeydown = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !document.getElementById("keys").checked) return;
     const scene = scenes[active], key = event.key.toLowerCase();
     const own = event.target.closest("button, a, summary, input[type=checkbox], input[type=radio]"); // these use the space bar
     const move = { n: 1, p: -1 }[key], seconds = { j: -1, l: 1 }[key];
     if (key === " " && !own) { event.preventDefault(); scene.play.click(); }
-    else if (key >= "1" && key <= "9") choose(scene, Number(key) - 1);
+    else if (key >= "0" && key <= "9") choose(scene, key === "0" ? 9 : Number(key) - 1);
     else if (seconds) go(scene, position(scene) + seconds);
     else if (move && scenes[active + move]) {
-      const was = playing !== null, next = scenes[active + move];
+      const was = scene.on, next = scenes[active + move];
       stop();
       activate(next.number);
       next.section.scrollIntoView();
