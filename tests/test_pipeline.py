@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from tests.conftest import ROOT, song, write_song
+from unsung.reporting.tables import COUNTS
 
 STAGES = ["download", "resample", "shard", "train", "sweep", "separate", "evaluate", "report"]
 SMALL = {
@@ -114,6 +115,18 @@ def test_what_was_separated_adds_up(repository):
     parts = [soundfile.read(path, dtype="int32")[0].astype(int) for path in folder.iterdir()]
     mixture = soundfile.read(repository.folder / "data" / "stems" / "test" / folder.name / "mixture.flac", dtype="int32")[0]
     assert len(parts) == 2 and (sum(parts) == mixture).all()
+
+
+def test_what_was_separated_has_the_same_scores_for_anybody(repository):
+    command = ["unsung", "score", "data/stems/test", "data/separated", "--json", "scores.json", "--taps", "32", "--mixture"]
+    repository.run(*command, "--silent-estimates", "scored")
+    rows = json.loads((repository.folder / "scores.json").read_text())["summary"]
+    mine = {row["source"]: row for row in rows if row["system"] == "estimates"}
+    for source, scores in repository.metrics().items():
+        for measure in set(scores) & set(mine.get(source, {})) - set(COUNTS):
+            assert mine[source][measure] == pytest.approx(scores[measure], abs=2e-4), (source, measure)
+    assert {"sdr", "sir", "usdr", "gnsdr"} < set(mine["vocals"])
+    (repository.folder / "scores.json").unlink()
 
 
 def test_a_sampling_param_reruns_the_end_a_network_param_retrains_and_going_back_restores(repository):

@@ -88,7 +88,7 @@ def score(
     from unsung import judging
     from unsung.files import atomically
     from unsung.parallel import default_workers
-    from unsung.reporting import tables
+    from unsung.reporting import markdown, tables
     from unsung.sections import Compute, Evaluate
 
     if json_file and (json_file.is_dir() or not os.access(json_file.absolute().parent, os.W_OK)):
@@ -100,7 +100,7 @@ def score(
         with atomically(json_file) as partial:
             partial.write_text(json.dumps(judging.as_json(frames, tracks, settings), indent=1, allow_nan=False) + "\n")
     for table in (tracks, tables.by_system(tracks)):
-        typer.echo(f"{tables.markdown(tables.shown(table))}\n")
+        typer.echo(f"{markdown.table(tables.shown(table))}\n")
     for remark in remarks:
         typer.echo(f"unsung: {remark}", err=True)
 
@@ -156,7 +156,7 @@ def compare(
     found = Comparison(*revisions, metric or f"{targets[0]}.sdr")
     if pictures:
         words.write_pictures(found, pictures)
-    typer.echo(words.markdown(found, pictures, repository, fail_below) if md else words.plain(found))
+    typer.echo(words.comment(found, pictures, repository, fail_below) if md else words.plain(found))
     if fail_below is not None and found.fell_below(fail_below, anyway):
         typer.echo(
             f"unsung: {found.metric} is worse by {abs(found.change):.2f}, more than {-fail_below:g} are not allowed", err=True

@@ -33,6 +33,11 @@ def atomically(path: Path) -> Iterator[Path]:
     partial.replace(path)
 
 
+def portable(name: str) -> str:
+    """A name in letters that every file system and URL takes; other names stay other ones."""
+    return "".join(letter if letter.isalnum() else "-" for letter in name) + f"-{fingerprint(name)[:4]}"
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():

@@ -14,9 +14,9 @@ from tests.test_cli import unsung
 from unsung.cli import app
 from unsung.comparing.comparison import Comparison
 from unsung.comparing.revisions import Revision, flat
-from unsung.comparing.words import MARK, bars, markdown, plain, write_pictures
+from unsung.comparing.words import MARK, bars, comment, plain, write_pictures
 from unsung.errors import UserError
-from unsung.reporting.report import figure_name
+from unsung.files import portable
 
 NAMES = [f"Artist - Song {number}" for number in range(8)]
 BASE = np.array([5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0])
@@ -60,7 +60,7 @@ class History:
         stage = {"cmd": "x", "deps": deps, "params": ran}
         (self.folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"all": stage}}))
         for name in names[:3]:
-            (self.folder / "reports/figures" / f"{figure_name(name)}.jpg").write_bytes(picture)
+            (self.folder / "reports/figures" / f"{portable(name)}.jpg").write_bytes(picture)
 
     def commit(self, *arguments, **more):
         self.write(*arguments, **more)
@@ -99,8 +99,8 @@ def test_a_change_of_all_tracks_is_real(history, sign, verdict, word):
 def test_what_tracks_disagree_on_is_noise(history):
     history.commit(BASE + np.array([2.0, -1.0, 0.5, -0.5, 1.0, -2.0, 0.3, -0.1]))
     found = compared("main")
-    assert found.verdict == "noise" and "Within noise" in markdown(found)
-    assert "too few" not in markdown(found) and "4 of 8 tracks got better" in markdown(found)
+    assert found.verdict == "noise" and "Within noise" in comment(found)
+    assert "too few" not in comment(found) and "4 of 8 tracks got better" in comment(found)
 
 
 def test_one_outlier_is_not_enough(history):
@@ -117,7 +117,7 @@ def test_few_tracks_cannot_tell(history):
 
 def test_nothing_changed(history):
     assert compared().verdict == "same" and "No change" in plain(compared())
-    assert "No track got worse" in markdown(compared())
+    assert "No track got worse" in comment(compared())
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_nothing_changed(history):
 def test_what_cannot_be_compared_is_not_judged(history, changes, words):
     history.commit(BASE - 5, **changes)
     found = compared("main")
-    assert found.verdict == "not comparable" and words in markdown(found)
-    assert words in plain(found) and "All 8 tracks" not in markdown(found) and found.pictured() == []
+    assert found.verdict == "not comparable" and words in comment(found)
+    assert words in plain(found) and "All 8 tracks" not in comment(found) and found.pictured() == []
     assert run("base", "main", "--fail-below", "-0.3").exit_code == 0
     assert run("base", "main", "--fail-below", "-0.3", "--anyway").exit_code == 3
 
@@ -189,7 +189,7 @@ def test_names_cannot_break_the_comment(history):
     history.commit(BASE - 1, names=names, params=PARAMS | {"seed": "a|b\nc"})
     found = compared("main")
     assert set(found.pairs["track"]) == set(names)
-    text = markdown(found, repository="https://github.com/o/n")
+    text = comment(found, repository="https://github.com/o/n")
     assert "<b>" not in text, [line for line in text.splitlines() if "<b>" in line]
     assert text.count("<!--") == 1 and "A \\| B &lt;b&gt;" in text and "<code>a&#124;b c</code>" in text
     for line in text.splitlines():
@@ -203,7 +203,7 @@ def test_many_tracks_are_a_chart_and_a_comment_of_a_size(history, tmp_path):
     history.git("tag", "-f", "base")
     history.commit(sdrs + np.linspace(-1, 1, 500), names=many)
     found = compared("main")
-    assert len(markdown(found)) < 12_000 and "The 40 of 500 tracks that changed most" in markdown(found)
+    assert len(comment(found)) < 12_000 and "The 40 of 500 tracks that changed most" in comment(found)
     write_pictures(found, tmp_path / "pictures")
     with Image.open(tmp_path / "pictures" / "differences.png") as image:
         assert image.height < 1500
@@ -214,7 +214,7 @@ def test_other_training_data_and_another_engine_can_be_compared(history):
     history.commit(BASE + 1, hashes={"data/stems/train": "9", "models/best": "8"}, params=params)
     found = compared("main")
     assert found.verdict == "better" and found.data == ["train"] and found.weights
-    text = markdown(found)
+    text = comment(found)
     assert "| data | train |" in text and "| weights | yes |" in text and "| `evaluate.engine` | `unsung` | `museval` |" in text
 
 
@@ -259,7 +259,7 @@ def test_the_workspace_is_the_head_unless_one_is_given(history):
 
 def test_the_comment_lists_what_got_worse_worst_first(history):
     history.commit(BASE + np.array([1.0, -0.5, 1, 1, 1, -2.0, 1, 1]))
-    text = markdown(compared("main"))
+    text = comment(compared("main"))
     assert text.startswith(MARK)
     part = text[text.index("### 2 track(s) got worse") : text.index("All 8 tracks")]
     assert part.index("Song 5") < part.index("Song 1") and "Song 0" not in part
@@ -274,16 +274,16 @@ def test_pictures_are_written_or_linked(history, tmp_path):
     names = {path.name for path in (tmp_path / "pictures").iterdir()}
     assert names == {
         "differences.png",
-        *(f"{figure_name(f'Artist - Song {n}')}-{side}.jpg" for n in (1, 2) for side in ("base", "head")),
+        *(f"{portable(f'Artist - Song {n}')}-{side}.jpg" for n in (1, 2) for side in ("base", "head")),
     }
-    assert (tmp_path / "pictures" / f"{figure_name('Artist - Song 1')}-head.jpg").read_bytes() == b"\xff\xd8after"
+    assert (tmp_path / "pictures" / f"{portable('Artist - Song 1')}-head.jpg").read_bytes() == b"\xff\xd8after"
     assert (tmp_path / "pictures" / "differences.png").read_bytes().startswith(b"\x89PNG")
-    text = markdown(found, tmp_path / "pictures")
+    text = comment(found, tmp_path / "pictures")
     assert all(f"{tmp_path}/pictures/{name}" in text for name in names)
-    linked = markdown(found, repository="https://github.com/o/n")
+    linked = comment(found, repository="https://github.com/o/n")
     sha = Revision.of("main").sha
-    assert f"https://github.com/o/n/blob/{sha}/reports/figures/{figure_name('Artist - Song 1')}.jpg?raw=true" in linked
-    assert "![" not in markdown(found)
+    assert f"https://github.com/o/n/blob/{sha}/reports/figures/{portable('Artist - Song 1')}.jpg?raw=true" in linked
+    assert "![" not in comment(found)
 
 
 def test_what_cannot_be_read_is_one_line(history):

@@ -6,9 +6,9 @@ import pandas as pd
 
 from tests.conftest import changed
 from tests.reporting.conftest import CURVE, STEPS
-from unsung.files import sha256
+from unsung.files import portable, sha256
 from unsung.reporting import figures, tables
-from unsung.reporting.report import draw, figure_name, write_report
+from unsung.reporting.report import draw, write_report
 
 CROSSINGS = pd.DataFrame(
     {"table": ["demo"], "network": ["unet"], "process": ["ddpm"], "vocals_sdr": [7.654], "vocals_gnsdr": [np.nan]}
@@ -61,13 +61,13 @@ def test_what_is_drawn(run, tmp_path, monkeypatch):
     scene = run.scenes(changed(run.params, report__spread={"samples": 2, "steps": 2}))[0]
     both = replace(scene, found={**scene.found, "drums": scene.mixture}, truth={**scene.truth, "drums": scene.mixture})
     draw(both, tmp_path, run.params)
-    pairs = [f"{source}, {which}" for source in ("vocals", "accompaniment", "drums") for which in ("true", "separated")]
+    pairs = [f"{source}, {which}" for source in ("vocals", "accompaniment", "drums") for which in ("separated", "true")]
     assert drawn == ["mixture", "what is wrong with the vocals", *pairs, "vocals, spread of samples"]
 
 
 def test_names_that_differ_in_their_signs_have_figures_of_their_own():
-    assert figure_name("A - B!") != figure_name("A - B?")
-    assert re.fullmatch(r"[\w-]+", figure_name("A/B: ö?"))
+    assert portable("A - B!") != portable("A - B?")
+    assert re.fullmatch(r"[\w-]+", portable("A/B: ö?"))
 
 
 def test_a_figure_is_the_same_bytes_again(tmp_path):

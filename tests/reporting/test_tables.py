@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from unsung.reporting import tables
+from unsung.reporting import markdown, tables
 
 SECONDS = {"a": 10.0, "b": 30.0, "silent": 99.0}
 
@@ -91,7 +91,7 @@ def test_a_table_for_people(tracks):
 
 
 def test_a_markdown_table_has_two_digits_and_dashes_and_no_bars_of_its_own():
-    text = tables.markdown(pd.DataFrame({"track": ["a", "b|c"], "sdr": [1.234, np.nan], "frames": [3, 0]}))
+    text = markdown.table(pd.DataFrame({"track": ["a", "b|c"], "sdr": [1.234, np.nan], "frames": [3, 0]}))
     assert text.splitlines() == ["| track | sdr | frames |", "| --- | --- | --- |", "| a | 1.23 | 3 |", r"| b\|c | - | 0 |"]
 
 

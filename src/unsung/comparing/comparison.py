@@ -14,8 +14,8 @@ import pandas as pd
 
 from unsung.comparing.revisions import METRICS, SPLITS, WEIGHTS, Revision
 from unsung.errors import UserError
+from unsung.files import portable
 from unsung.reporting.intervals import of_mean, sign_test
-from unsung.reporting.report import figure_name
 
 SCORING = ("evaluate.window_seconds", "evaluate.filter_taps", "evaluate.silent_estimates", "model.targets")
 CODE = ("bsseval", "evaluation", "measures", "scoring")  # what scores
@@ -179,4 +179,4 @@ class Comparison:
 
 def picture(track: str) -> str:
     """Where a revision has a track's picture."""
-    return f"reports/figures/{figure_name(track)}.jpg"
+    return f"reports/figures/{portable(track)}.jpg"

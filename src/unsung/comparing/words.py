@@ -12,9 +12,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from unsung.comparing.comparison import NEGLIGIBLE, SURE, Comparison, picture
-from unsung.files import atomically
-from unsung.reporting import tables
-from unsung.reporting.report import figure_name
+from unsung.files import atomically, portable
+from unsung.reporting import markdown
 
 matplotlib.use("agg")
 
@@ -25,13 +24,13 @@ MOST = 40  # tracks in a table or a chart: those that changed most
 NAME = 44  # letters of a track's name in the chart
 
 
-def markdown(found: Comparison, folder: Path | None = None, repository: str = "", fail_below: float | None = None) -> str:
+def comment(found: Comparison, folder: Path | None = None, repository: str = "", fail_below: float | None = None) -> str:
     """The comment: the verdict, what changed, track by track, pictures.
 
     Pictures are those in `folder` (write_pictures), or those that lie in the commits of the `repository` with this address.
     """
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["plain"] = tables.escaped
+    environment.filters["plain"] = markdown.escaped
     metrics, params = found.changes("metrics"), found.changes("params")
     metrics = metrics.assign(change=[_difference(base, head) for base, head in zip(metrics["base"], metrics["head"], strict=True)])
     judged = metrics["name"].str.startswith(found.metric.split(".")[0] + ".")
@@ -41,12 +40,12 @@ def markdown(found: Comparison, folder: Path | None = None, repository: str = ""
         found=found,
         headline=HEADLINES[found.verdict],
         words=sentence(found),
-        metrics=tables.markdown(metrics[judged]) if judged.any() else "",
-        others=tables.markdown(metrics[~judged]) if not judged.all() else "",
-        params=tables.markdown(pd.DataFrame({name: _codes(params[name]) for name in params})) if len(params) else "",
+        metrics=markdown.table(metrics[judged]) if judged.any() else "",
+        others=markdown.table(metrics[~judged]) if not judged.all() else "",
+        params=markdown.table(pd.DataFrame({name: _codes(params[name]) for name in params})) if len(params) else "",
         pairs=pairs,
-        tracks=tables.markdown(pairs.assign(change=bars(pairs["difference"]))),
-        worse=tables.markdown(found.worse.head(MOST)) if len(found.worse) else "",
+        tracks=markdown.table(pairs.assign(change=bars(pairs["difference"]))),
+        worse=markdown.table(found.worse.head(MOST)) if len(found.worse) else "",
         chart=f"{folder}/differences.png" if folder and not repository else "",
         pictures=[(track, _links(found, track, folder, repository)) for track in found.pictured() if folder or repository],
         failed=fail_below is not None and found.fell_below(fail_below),
@@ -103,7 +102,7 @@ def write_pictures(found: Comparison, folder: Path) -> None:
     draw(folder / "differences.png", most_changed(found.pairs), found)
     for track in found.pictured():
         for side, revision in (("base", found.base), ("head", found.head)):
-            with atomically(folder / f"{figure_name(track)}-{side}.jpg") as partial:
+            with atomically(folder / f"{portable(track)}-{side}.jpg") as partial:
                 partial.write_bytes(revision.read(picture(track)) or b"")
 
 
@@ -130,7 +129,7 @@ def _links(found: Comparison, track: str, folder: Path | None, repository: str) 
     def link(side: str, sha: str) -> str:
         if repository and sha:
             return f"{repository.rstrip('/')}/blob/{sha}/{picture(track)}?raw=true"
-        return f"{folder}/{figure_name(track)}-{side}.jpg"
+        return f"{folder}/{portable(track)}-{side}.jpg"
 
     return {side: link(side, revision.sha) for side, revision in (("base", found.base), ("head", found.head))}
 

@@ -18,7 +18,7 @@ from unsung.audio import Samples
 from unsung.evaluation import SYSTEMS
 from unsung.files import atomically
 from unsung.params import Params
-from unsung.reporting import figures, tables
+from unsung.reporting import figures, markdown, tables
 from unsung.reporting.clips import as_mp3
 from unsung.reporting.scenes import Scene
 from unsung.scoring import MEASURES
@@ -60,14 +60,9 @@ def _template() -> jinja2.Template:
 def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:
     """What the template says of a scene: its sounds with their pictures, its scores and where they are worst."""
     n_fft, rate = params.spectrum.n_fft, params.audio.sample_rate
-    sounds = {"mixture": scene.mixture}
-    for source in scene.found:
-        sounds |= {f"{source}, separated": scene.found[source], f"{source}, true": scene.truth[source]}
-    first = next(iter(scene.found))
-    sounds[f"what is wrong with the {first}"] = scene.found[first] - scene.truth[first]
-    images = {title: figures.spectrogram(samples, n_fft) for title, samples in sounds.items()}
-    loudest, peak = max(float(image.max()) for image in images.values()), max(float(np.abs(x).max()) for x in sounds.values())
-    volume = 1 / max(1.0, peak)  # one for all, or they could not be compared
+    images = {title: figures.spectrogram(samples, n_fft) for title, samples in scene.sounds.items()}
+    loudest = max(float(image.max()) for image in images.values())
+    volume = 1 / max(1.0, *(float(np.abs(x).max()) for x in scene.sounds.values()))  # one for all, or they could not be compared
     spread = {name: figures.decibels(image) for name, image in scene.spread.items()}
     return {
         "number": number,
@@ -84,7 +79,7 @@ def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:
                 "picture": _data("image/webp", figures.picture(images[title], loudest, PICTURE)),
                 "outline": outline(samples * volume),
             }
-            for title, samples in sounds.items()
+            for title, samples in scene.sounds.items()
         ],
         "spread": {
             name: {"picture": _data("image/webp", figures.picture(image, top, PICTURE)), "below": loudest - top}
@@ -92,7 +87,7 @@ def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:
             for top in [float(image.max())]
         },
         "frames": _frames(scene.frames),
-        "hard": _hard(scene.frames, first),
+        "hard": _hard(scene.frames, next(iter(scene.found))),
     }
 
 
@@ -129,7 +124,7 @@ def clock(seconds: float) -> str:
 
 
 def _rows(table: pd.DataFrame) -> dict[str, Any]:
-    rows = [[tables.cell(value) for value in row] for row in table.itertuples(index=False)]
+    rows = [[markdown.cell(value) for value in row] for row in table.itertuples(index=False)]
     return {"columns": list(table.columns), "rows": rows}
 
 

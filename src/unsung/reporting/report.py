@@ -7,9 +7,9 @@ import jinja2
 import pandas as pd
 
 from unsung.evaluation import SYSTEMS
-from unsung.files import atomically, fingerprint
+from unsung.files import atomically, portable
 from unsung.params import Params
-from unsung.reporting import figures, tables
+from unsung.reporting import figures, markdown, tables
 from unsung.reporting.scenes import Scene
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
@@ -36,17 +36,17 @@ def write_report(
     systems = _ordered(tables.by_system(scores))
     mine = scores[scores["system"] == SYSTEMS[0]].drop(columns="system")
     metrics = tables.metrics(scores, SYSTEMS[0])
-    environment.filters["plain"] = tables.escaped
+    environment.filters["plain"] = markdown.escaped
     text = environment.from_string(TEMPLATE.read_text()).render(
         params=params,
         metrics=metrics,
         dropped=tables.dropped(metrics["counts"]),
-        systems=tables.markdown(tables.shown(systems[["source", "system", *FRAMEWISE]])),
-        whole=tables.markdown(systems[["source", "system", *WHOLE]].rename(columns=lambda name: name.replace("_", " "))),
-        tracks=tables.markdown(tables.shown(mine)),
+        systems=markdown.table(tables.shown(systems[["source", "system", *FRAMEWISE]])),
+        whole=markdown.table(systems[["source", "system", *WHOLE]].rename(columns=lambda name: name.replace("_", " "))),
+        tracks=markdown.table(tables.shown(mine)),
         ill_posed=sorted(mine.loc[mine["ill_posed"], "track"].unique()),
-        steps=tables.markdown(steps.rename(columns=lambda name: name.replace("_", " "))),
-        crossings={name: tables.markdown(_short(rows)) for name, rows in crossings.groupby("table", sort=False)},
+        steps=markdown.table(steps.rename(columns=lambda name: name.replace("_", " "))),
+        crossings={name: markdown.table(_short(rows)) for name, rows in crossings.groupby("table", sort=False)},
         pictures={scene.moment.track: draw(scene, path.parent / "figures", params) for scene in scenes},
         best=curve.loc[curve["valid_sdr"].idxmax()],
         last=curve.iloc[-1],
@@ -59,21 +59,12 @@ def write_report(
 def draw(scene: Scene, folder: Path, params: Params) -> str:
     """Draw a scene: the mixture, truth beside estimate for each source, what is wrong, where it is unsure; the figure's name."""
     n_fft, rate = params.spectrum.n_fft, params.audio.sample_rate
-    panels = {"mixture": scene.mixture}
-    for source, estimate in scene.found.items():
-        if len(panels) == 1:
-            panels[f"what is wrong with the {source}"] = estimate - scene.truth[source]
-        panels |= {f"{source}, true": scene.truth[source], f"{source}, separated": estimate}
-    images = {title: figures.spectrogram(samples, n_fft) for title, samples in panels.items()}
+    mixture, *pairs, wrong = scene.sounds
+    images = {title: figures.spectrogram(scene.sounds[title], n_fft) for title in (mixture, wrong, *pairs)}
     images |= {f"{name}, spread of samples": figures.decibels(image) for name, image in scene.spread.items()}
-    name = f"{figure_name(scene.moment.track)}.jpg"
+    name = f"{portable(scene.moment.track)}.jpg"
     figures.spectrograms(folder / name, images, rate / 2000, scene.moment.start, scene.moment.end)
     return f"figures/{name}"
-
-
-def figure_name(track: str) -> str:
-    """A track's name in letters that every file system and URL takes; other tracks have other names."""
-    return "".join(letter if letter.isalnum() else "-" for letter in track) + f"-{fingerprint(track)[:4]}"
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:

@@ -45,6 +45,15 @@ class Scene:
     ]  # for each target the standard deviation of the spectra of several samples; nothing if there is but one
     frames: pd.DataFrame  # the scores of the frames that begin within, `start` in seconds from its own beginning
 
+    @property
+    def sounds(self) -> dict[str, Samples]:
+        """All that can be heard, by its title."""
+        first = next(iter(self.found))
+        pairs = {
+            f"{source}, {how}": x[source] for source in self.found for how, x in (("separated", self.found), ("true", self.truth))
+        }
+        return {"mixture": self.mixture, **pairs, f"what is wrong with the {first}": self.found[first] - self.truth[first]}
+
 
 def chosen(scores: pd.DataFrame, frames: pd.DataFrame, params: Params) -> list[Moment]:
     """The middle of some tracks, then the worst moments. `scores` is tables.by_track, `frames` what they are the medians of."""

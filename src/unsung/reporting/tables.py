@@ -5,13 +5,11 @@ GSAR are means over whole tracks, weighted by their length, as the literature on
 doi:10.1109/TASL.2009.2026503). docs/metrics.md has the formulas.
 """
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from unsung.reporting.intervals import of_median
 from unsung.scoring import MEASURES, REASONS, SOURCES, WHOLE
@@ -105,29 +103,3 @@ def dropped(counts: Mapping[str, int] | pd.Series) -> str:
     """How many frames have no score, and why."""
     reasons = [f"{counts[name]} {reason}" for name, reason in zip(COUNTS[1:], REASONS[1:], strict=True) if counts[name]]
     return ", ".join(reasons) or "0"
-
-
-def cell(value: Any) -> str:
-    """Numbers with two digits behind the point, small ones with two that count, what has no score as a dash."""
-    if pd.isna(value):
-        return "-"
-    if isinstance(value, Markup):
-        return value
-    if isinstance(value, float):
-        return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
-    return str(value)
-
-
-def escaped(value: Any) -> str:
-    """Words that are no Markdown and no HTML, such as a track's name; what is marked as such already stays."""
-    if isinstance(value, Markup):
-        return str(value)
-    text = html.escape(str(value), quote=False).replace("\n", " ")
-    return "".join(f"\\{letter}" if letter in "|[]`*" else letter for letter in text)
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A Markdown table."""
-    rows = [[str(column) for column in table.columns], ["---"] * len(table.columns)]
-    rows += [[escaped(cell(value)) for value in row] for row in table.itertuples(index=False)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

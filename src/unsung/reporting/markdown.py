@@ -1,0 +1,33 @@
+"""Tables and names as Markdown."""
+
+import html
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+
+def cell(value: Any) -> str:
+    """Numbers with two digits behind the point, small ones with two that count, what has no score as a dash."""
+    if pd.isna(value):
+        return "-"
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, float):
+        return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
+    return str(value)
+
+
+def escaped(value: Any) -> str:
+    """Words that are no Markdown and no HTML, such as a track's name; what is marked as such already stays."""
+    if isinstance(value, Markup):
+        return str(value)
+    text = html.escape(str(value), quote=False).replace("\n", " ")
+    return "".join(f"\\{letter}" if letter in "|[]`*" else letter for letter in text)
+
+
+def table(content: pd.DataFrame) -> str:
+    """A Markdown table."""
+    rows = [[str(column) for column in content.columns], ["---"] * len(content.columns)]
+    rows += [[escaped(cell(value)) for value in row] for row in content.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
