@@ -96,7 +96,9 @@ def test_a_folder_of_estimates_is_scored(tmp_path):
     stems = {name: 0.1 * rng.standard_normal((16_000, 1)) for name in ("vocals", "accompaniment")}
     for side, gain in (("references", 1.0), ("estimates", 0.5)):
         write_song(tmp_path / side / "A - B", {name: gain * samples for name, samples in stems.items()}, 8000)
-    done = unsung("score", "references", "estimates", "--json", "scores.json", "--taps", "32", "--mixture", cwd=tmp_path)
+    done = unsung(
+        "score", "references", "estimates", "--json", "scores.json", "--taps", "32", "--mixture", "--workers", "1", cwd=tmp_path
+    )
     assert done.returncode == 0 and "score: 100%" in done.stderr
     assert "| estimates | vocals | 6.02 |" in done.stdout  # an error of half the signal
     found = json.loads((tmp_path / "scores.json").read_text())
