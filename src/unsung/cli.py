@@ -80,7 +80,7 @@ def score(
     """Score a folder of estimates, of any separator, against a folder of references.
 
     A track is a folder, a stem a file in it: REFERENCES/Artist - Song/vocals.wav, ESTIMATES/Artist - Song/vocals.mp3. An estimated
-    accompaniment is compared with all stems that have no estimate of their own. docs/metrics.md says what the scores mean.
+    accompaniment is compared with the sum of all stems but the vocals. docs/metrics.md says what the scores mean.
     """
     import json
     import os
@@ -156,11 +156,12 @@ def compare(
     found = Comparison(*revisions, metric or f"{targets[0]}.sdr")
     if pictures:
         words.write_pictures(found, pictures)
-    typer.echo(words.comment(found, pictures, repository, fail_below) if md else words.plain(found))
-    if fail_below is not None and found.fell_below(fail_below, anyway):
-        typer.echo(
-            f"unsung: {found.metric} is worse by {abs(found.change):.2f}, more than {-fail_below:g} are not allowed", err=True
-        )
+    failed = fail_below is not None and found.fell_below(fail_below, anyway)
+    typer.echo(words.comment(found, pictures, repository, fail_below if failed else None) if md else words.plain(found))
+    if fail_below is not None and found.obstacles and not anyway:
+        typer.echo("unsung: --fail-below judged nothing, for the two cannot be compared", err=True)
+    if failed:
+        typer.echo(f"unsung: {found.metric} is worse by {abs(found.change):.2f}, beyond --fail-below {fail_below:g}", err=True)
         raise typer.Exit(3)
 
 

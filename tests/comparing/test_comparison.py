@@ -134,8 +134,10 @@ def test_what_cannot_be_compared_is_not_judged(history, changes, words):
     found = compared("main")
     assert found.verdict == "not comparable" and words in comment(found)
     assert words in plain(found) and "All 8 tracks" not in comment(found) and found.pictured() == []
-    assert run("base", "main", "--fail-below", "-0.3").exit_code == 0
-    assert run("base", "main", "--fail-below", "-0.3", "--anyway").exit_code == 3
+    done = run("base", "main", "--fail-below", "-0.3")
+    assert done.exit_code == 0 and "judged nothing" in done.stderr
+    done = run("base", "main", "--fail-below", "-0.3", "--anyway", "--md")
+    assert done.exit_code == 3 and "worse by more than 0.3 dB" in done.stdout and "judged nothing" not in done.stderr
 
 
 def test_a_base_without_a_run_is_no_error(history):

@@ -24,8 +24,8 @@ MOST = 40  # tracks in a table or a chart: those that changed most
 NAME = 44  # letters of a track's name in the chart
 
 
-def comment(found: Comparison, folder: Path | None = None, repository: str = "", fail_below: float | None = None) -> str:
-    """The comment: the verdict, what changed, track by track, pictures.
+def comment(found: Comparison, folder: Path | None = None, repository: str = "", broken: float | None = None) -> str:
+    """The comment: the verdict, what changed, track by track, pictures; `broken` is the limit that the change fell below, if so.
 
     Pictures are those in `folder` (write_pictures), or those that lie in the commits of the `repository` with this address.
     """
@@ -48,8 +48,7 @@ def comment(found: Comparison, folder: Path | None = None, repository: str = "",
         worse=markdown.table(found.worse.head(MOST)) if len(found.worse) else "",
         chart=f"{folder}/differences.png" if folder and not repository else "",
         pictures=[(track, _links(found, track, folder, repository)) for track in found.pictured() if folder or repository],
-        failed=fail_below is not None and found.fell_below(fail_below),
-        fail_below=fail_below,
+        broken=broken,
     )
 
 
