@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.conftest import changed
 from tests.reporting.conftest import CURVE, STEPS
@@ -56,13 +57,16 @@ def test_an_empty_band_is_named(run, tmp_path):
 
 
 def test_what_is_drawn(run, tmp_path, monkeypatch):
-    drawn: list[str] = []
-    monkeypatch.setattr(figures, "spectrograms", lambda path, panels, *others: drawn.extend(panels))
+    drawn: dict[str, np.ndarray] = {}
+    monkeypatch.setattr(figures, "spectrograms", lambda path, panels, *others: drawn.update(panels))
     scene = run.scenes(changed(run.params, report__spread={"samples": 2, "steps": 2}))[0]
     both = replace(scene, found={**scene.found, "drums": scene.mixture}, truth={**scene.truth, "drums": scene.mixture})
     draw(both, tmp_path, run.params)
     pairs = [f"{source}, {which}" for source in ("vocals", "accompaniment", "drums") for which in ("separated", "true")]
-    assert drawn == ["mixture", "what is wrong with the vocals", *pairs, "vocals, spread of samples"]
+    *others, spread = drawn
+    assert others == ["mixture", "what is wrong with the vocals", *pairs]
+    assert re.fullmatch(r"vocals, spread of samples \(\+\d+ dB\)", spread)
+    assert drawn[spread].max() == pytest.approx(max(drawn[title].max() for title in others))
 
 
 def test_names_that_differ_in_their_signs_have_figures_of_their_own():

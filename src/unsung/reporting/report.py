@@ -61,7 +61,10 @@ def draw(scene: Scene, folder: Path, params: Params) -> str:
     n_fft, rate = params.spectrum.n_fft, params.audio.sample_rate
     mixture, *pairs, wrong = scene.sounds
     images = {title: figures.spectrogram(scene.sounds[title], n_fft) for title in (mixture, wrong, *pairs)}
-    images |= {f"{name}, spread of samples": figures.decibels(image) for name, image in scene.spread.items()}
+    loudest = max(image.max() for image in images.values())
+    for name, spread in ((name, figures.decibels(image)) for name, image in scene.spread.items()):
+        gain = loudest - spread.max()  # or it would be black
+        images[f"{name}, spread of samples (+{gain:.0f} dB)"] = spread + gain
     name = f"{portable(scene.moment.track)}.jpg"
     figures.spectrograms(folder / name, images, rate / 2000, scene.moment.start, scene.moment.end)
     return f"figures/{name}"
