@@ -15,6 +15,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before numpy
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
@@ -75,28 +76,17 @@ def _measured(scorer: Scorer, make: Callable[[], np.ndarray], silence: int) -> t
     return scores[0], taken, peak_gigabytes()
 
 
-class Case:
-    """A call that can go to another process."""
-
-    def __init__(self, function: Callable[..., np.ndarray], *arguments: object) -> None:
-        self.function, self.arguments = function, arguments
-
-    def __call__(self) -> np.ndarray:
-        """The sources."""
-        return self.function(*self.arguments)
-
-
 def main() -> None:
     """Measure and print."""
     long = float(sys.argv[1]) if len(sys.argv) > 1 else 240.0
     cases = {
-        "2 sources, 30 s": Case(noise, 2, 30.0),
-        f"2 sources, {long:g} s": Case(noise, 2, long),
-        "4 sources, 30 s": Case(noise, 4, 30.0),
-        f"4 sources, {long:g} s": Case(noise, 4, long),
+        "2 sources, 30 s": partial(noise, 2, 30.0),
+        f"2 sources, {long:g} s": partial(noise, 2, long),
+        "4 sources, 30 s": partial(noise, 4, 30.0),
+        f"4 sources, {long:g} s": partial(noise, 4, long),
     }
     if SHARED.exists():
-        cases |= {f"{name}, 30 s": Case(song, name, 60.0, 30.0) for name in ("Caesium", "Francium", "Hydrogen")}
+        cases |= {f"{name}, 30 s": partial(song, name, 60.0, 30.0) for name in ("Caesium", "Francium", "Hydrogen")}
     rows = []
     for title, case in cases.items():
         (mine, ours, memory), (his, theirs, his_memory) = (measure(scorer, case) for scorer in (unsung, museval))

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tests.conftest import SHARED
-from unsung.bsseval import BSSEval, decibels
+from unsung.bsseval import BSSEval
 from unsung.scoring import museval_metrics
 
 RATE, TAPS = 8000, 512
@@ -132,10 +132,6 @@ def test_whole_tracks_are_scored_as_mir_eval_does():
         )
     for mine, his in zip(BSSEval(truth, RATE, 512).whole(found), expected, strict=False):
         np.testing.assert_allclose(mine, his, atol=CLOSE)
-
-
-def test_decibels():
-    assert decibels(10, 1) == pytest.approx(10) and decibels(1, 0) == np.inf and decibels(0, 1) == -np.inf
 
 
 def shared(*parts):

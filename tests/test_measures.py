@@ -75,3 +75,8 @@ def test_the_stft_distance_of_the_shortest_and_of_silence(pair):
     truth, found = pair
     assert measures.stft_distance(truth[:5], found[:5]) > 0
     assert np.isnan(measures.stft_distance(0 * truth, found))
+
+
+def test_decibels():
+    assert measures.decibels(10, 1) == pytest.approx(10)
+    assert measures.decibels(1, 0) == np.inf and measures.decibels(0, 1) == -np.inf

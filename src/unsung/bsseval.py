@@ -22,7 +22,7 @@ import scipy.fft
 import scipy.linalg
 from jaxtyping import Bool, Complex, Float
 
-from unsung.measures import silent, windows
+from unsung.measures import decibels, silent, windows
 
 Signals = Float[np.ndarray, "_source _frame _channel"]
 Spectra = Complex[np.ndarray, "_signal _freq"]
@@ -160,12 +160,6 @@ class BSSEval:
         """Of the signals, but for a constant factor: all frequencies stand for two but the first, and the last of an even size."""
         alone = spectra[:, [0] if self.size % 2 else [0, -1]]
         return 2 * np.vdot(spectra, spectra).real - np.vdot(alone, alone).real
-
-
-def decibels(signal: float, error: float) -> float:
-    """10 log10 of their ratio, infinite without an error."""
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10(signal / error)) if error else float("inf")
 
 
 def _independent(products: Float[np.ndarray, "_n _n"]) -> np.ndarray:

@@ -22,10 +22,7 @@ SYSTEMS = ("unsung", "mixture", "ideal ratio mask")
 
 
 def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every frame, and the whole, of every source by every system.
-
-    The columns of scoring.Scorer.frames and scoring.Scorer.whole, beside `track` and `system`.
-    """
+    """Every frame, and the whole, of every source by every one of SYSTEMS: scoring.Scorer.tables."""
     torch.set_num_threads(1)
     truth = references(track, params.model.targets)
     song = np.concatenate(list(mixture(track)))
@@ -34,10 +31,7 @@ def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataF
         "mixture": dict.fromkeys(truth, song),
         "ideal ratio mask": ideal_ratio_mask(truth, song, params.spectrum.n_fft, params.spectrum.hop_length),
     }
-    scorer = Scorer(truth, params.audio.sample_rate, params.evaluate)
-    frames = [scorer.frames(found[system]).assign(track=track.name, system=system) for system in SYSTEMS]
-    whole = [scorer.whole(found[system]).assign(track=track.name, system=system) for system in SYSTEMS]
-    return pd.concat(frames, ignore_index=True), pd.concat(whole, ignore_index=True)
+    return Scorer(truth, params.audio.sample_rate, params.evaluate).tables(found, track.name)
 
 
 def references(track: Track, targets: tuple[str, ...]) -> dict[str, Samples]:

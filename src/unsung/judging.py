@@ -164,10 +164,8 @@ def _score(pair: Pair, settings: Evaluate, mixture: bool) -> tuple[pd.DataFrame,
     lengths = {len(samples) for found in (truth, *systems.values()) for samples in found.values()}
     if len(lengths) > 1:  # an mp3 may announce what it does not hold
         raise UserError(f"the files of {pair.name} have {' or '.join(map(str, sorted(lengths)))} samples; make them alike")
-    scorer = Scorer(truth, audio.facts(next(iter(pair.estimates.values()))).sample_rate, settings)
-    frames = [scorer.frames(found).assign(track=pair.name, system=system) for system, found in systems.items()]
-    whole = [scorer.whole(found).assign(track=pair.name, system=system) for system, found in systems.items()]
-    return pd.concat(frames, ignore_index=True), pd.concat(whole, ignore_index=True)
+    sample_rate = audio.facts(next(iter(pair.estimates.values()))).sample_rate
+    return Scorer(truth, sample_rate, settings).tables(systems, pair.name)
 
 
 def _sum(paths: Iterable[Path]) -> Samples:

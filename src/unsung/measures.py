@@ -30,6 +30,12 @@ def silent(samples: Samples, window: int) -> Bool[np.ndarray, " _window"]:
     return np.array([not sums[piece].any() for piece in windows(len(sums), window)])
 
 
+def decibels(signal: float, error: float) -> float:
+    """10 log10 of their ratio, infinite without an error."""
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10(signal / error)) if error else float("inf")
+
+
 def framewise_sdr(reference: Samples, estimate: Samples, window: int) -> Frames:
     """SDR in dB of each window of `window` frames; NaN where the reference is silent. Equal to BSSEval v4's SDR.
 
@@ -61,8 +67,7 @@ def si_sdr(reference: Samples, estimate: Samples) -> float:
         return float("nan")
     scaled = reference.astype(np.float64) * (np.vdot(reference.astype(np.float64), estimate.astype(np.float64)) / energy)
     signal, error = _energy(scaled), _energy(estimate - scaled)
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10(np.divide(signal, error, out=np.array(np.inf), where=bool(error)))) if signal else float("-inf")
+    return decibels(signal, error) if signal else float("-inf")
 
 
 def stft_distance(reference: Samples, estimate: Samples) -> float:

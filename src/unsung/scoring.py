@@ -50,6 +50,12 @@ class Scorer:
         self.window = min(round(settings.window_seconds * sample_rate), self.truth.shape[1])
         self.bsseval = BSSEval(self.truth, self.window, settings.filter_taps)
 
+    def tables(self, systems: Mapping[str, Mapping[str, Samples]], track: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """`frames` and `whole` of what each system found, with the columns `track` and `system`."""
+        frames = [self.frames(found).assign(track=track, system=system) for system, found in systems.items()]
+        whole = [self.whole(found).assign(track=track, system=system) for system, found in systems.items()]
+        return pd.concat(frames, ignore_index=True), pd.concat(whole, ignore_index=True)
+
     def frames(self, estimates: Mapping[str, Samples]) -> pd.DataFrame:
         """BSSEval v4: source, frame, start (seconds), sdr, isr, sir, sar (dB), dropped.
 

@@ -4,7 +4,6 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -29,13 +28,12 @@ def comment(found: Comparison, folder: Path | None = None, repository: str = "",
 
     Pictures are those in `folder` (write_pictures), or those that lie in the commits of the `repository` with this address.
     """
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["plain"] = markdown.escaped
     metrics, params = found.changes("metrics"), found.changes("params")
     metrics = metrics.assign(change=[_difference(base, head) for base, head in zip(metrics["base"], metrics["head"], strict=True)])
     judged = metrics["name"].str.startswith(found.metric.split(".")[0] + ".")
     pairs = most_changed(found.pairs)
-    return environment.from_string(TEMPLATE.read_text()).render(
+    return markdown.rendered(
+        TEMPLATE,
         mark=MARK,
         found=found,
         headline=HEADLINES[found.verdict],

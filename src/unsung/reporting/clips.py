@@ -11,7 +11,7 @@ RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  
 
 
 def as_mp3(samples: Samples, sample_rate: int) -> bytes:
-    """A clip that starts and ends where the samples do: 56 kbit/s at 22.05 kHz, about 128 at 44.1 kHz.
+    """A clip that starts and ends where the samples do: 56 kbit/s at 22.05 kHz, about 110 at 44.1 kHz.
 
     Beyond full scale it clips. The same samples are the same bytes.
     """

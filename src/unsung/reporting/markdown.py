@@ -1,10 +1,19 @@
-"""Tables and names as Markdown."""
+"""Pages, tables and names as Markdown."""
 
 import html
+from pathlib import Path
 from typing import Any
 
+import jinja2
 import pandas as pd
 from markupsafe import Markup
+
+
+def rendered(template: Path, **values: Any) -> str:
+    """A page of Markdown from its template, where the filter `plain` is `escaped`."""
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["plain"] = escaped
+    return environment.from_string(template.read_text()).render(**values)
 
 
 def cell(value: Any) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 
 from unsung.evaluation import SYSTEMS
@@ -32,12 +31,11 @@ def write_report(
     `scores` is tables.by_track, `curve` what training wrote, `steps` the SDR on valid tracks by network calls, `crossings` the rows
     of benchmarks/crossings.csv, for comparison.
     """
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     systems = _ordered(tables.by_system(scores))
     mine = scores[scores["system"] == SYSTEMS[0]].drop(columns="system")
     metrics = tables.metrics(scores, SYSTEMS[0])
-    environment.filters["plain"] = markdown.escaped
-    text = environment.from_string(TEMPLATE.read_text()).render(
+    text = markdown.rendered(
+        TEMPLATE,
         params=params,
         metrics=metrics,
         dropped=tables.dropped(metrics["counts"]),

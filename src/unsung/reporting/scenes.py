@@ -5,6 +5,7 @@ Tracks are shown from the worst to the best, as many as wanted, evenly along the
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ class Scene:
     ]  # for each target the standard deviation of the spectra of several samples; nothing if there is but one
     frames: pd.DataFrame  # the scores of the frames that begin within, `start` in seconds from its own beginning
 
-    @property
+    @cached_property
     def sounds(self) -> dict[str, Samples]:
         """All that can be heard, by its title."""
         first = next(iter(self.found))
