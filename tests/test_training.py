@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import wandb
 
 from tests.conftest import ROOT, changed
 from unsung import training
@@ -321,6 +322,7 @@ def test_curves_go_to_weights_and_biases_offline(params, shards_folder, stems_fo
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     logged = changed(params, compute__wandb=True, train__steps=4, train__valid_every=2)
     run(logged, shards_folder, stems_folder, tmp_path / "out", tmp_path / "scratch")
+    wandb.teardown()  # waits for the process that writes the file: on a busy machine it is behind
     records = list((tmp_path / ".scratch" / "wandb").glob("offline-run-*/*.wandb"))
     assert len(records) == 1
     found = records[0].read_bytes()
