@@ -1,12 +1,15 @@
+import os
+import platform
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
 from unsung import scoring
-from unsung.scoring import MEASURES, SOURCES, Scorer
+from unsung.scoring import MEASURES, SOURCES, WHOLE, Scorer
 from unsung.sections import Evaluate
 
 RATE = 8000
@@ -109,6 +112,34 @@ def test_an_empty_band_is_said_to_be_one(case):
         spectrum[len(spectrum) // 2 :] = 0
     empty = {name: np.fft.irfft(spectrum, axis=0) for name, spectrum in spectra.items()}
     assert Scorer(empty, RATE, settings(taps=512)).whole(found)["ill_posed"].all()
+
+
+@pytest.mark.parametrize("off", [-1e-9, 1e-9])
+def test_scores_that_differ_in_the_last_digits_are_the_same_bytes(off, tmp_path):
+    scores, start = np.array([10.351512, -22.4, 0.0, np.inf, -np.inf, np.nan]), np.arange(6) / 3
+    for name, values in (("here", scores), ("there", scores + off)):
+        table = pd.DataFrame({"start": start, **dict.fromkeys((*MEASURES, *WHOLE), values), "ill_posed": False})
+        scoring.rounded(table).to_parquet(tmp_path / name, index=False)
+    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
+    found = pd.read_parquet(tmp_path / "there")
+    for name in (*MEASURES, *WHOLE):
+        np.testing.assert_array_equal(found[name], scores)
+    np.testing.assert_array_equal(found["start"], start)  # no score, and as it was
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the code path is one of x86-64")
+def test_the_stage_that_scores_takes_the_same_code_path_on_every_machine():
+    """Whatever the processor, and before any library has chosen its own; workers inherit it."""
+    code = (
+        "import stages.evaluate, numpy, threadpoolctl\n"
+        "from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__\n"
+        "assert not [name for name in __cpu_dispatch__ if __cpu_features__[name]]\n"
+        "found = [each['architecture'] for each in threadpoolctl.threadpool_info() if each['internal_api'] == 'openblas']\n"
+        "assert found and set(found) == {'Nehalem'}, found"
+    )
+    clean = {name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_scoring_needs_no_ffmpeg():
