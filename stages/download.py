@@ -1,10 +1,10 @@
 """Bring the dataset here, or find it where it is, and write its index: every stem of every track with its hash."""
 
 from stages import RAW
+from unsung.config.params import load_params
 from unsung.data.providers import provide
 from unsung.data.tracks import write_recordings
 from unsung.errors import told_in_one_line
-from unsung.params import load_params
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ from functools import partial
 
 from stages import MODELS, SEPARATED, SRC, STEMS
 from unsung import parallel
+from unsung.config.params import load_params
 from unsung.data.tracks import INDEX, read_index
 from unsung.errors import told_in_one_line
 from unsung.files import fingerprint, move, scratch
 from unsung.models.separator import CONFIG, WEIGHTS
-from unsung.params import load_params
 from unsung.separation import separate_track
 
 CODE = ["audio.py", "data/tracks.py", "models", "separation.py", "spectrum.py"]

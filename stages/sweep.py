@@ -4,11 +4,11 @@ from functools import partial
 
 from stages import MODELS, REPORTS, STEMS
 from unsung import parallel
+from unsung.config.params import load_params
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
 from unsung.files import atomically
-from unsung.params import load_params
-from unsung.sweep import over_tracks, sweep_track
+from unsung.validation import over_tracks, sweep_track
 
 
 def main() -> None:

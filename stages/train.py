@@ -1,16 +1,16 @@
 """Train the separator; a run that was killed goes on where it was."""
 
 from stages import MODELS, SHARDS, SRC, STEMS
+from unsung.config.params import load_params, resume_folder
 from unsung.data.shards import MANIFEST, Settings, Shards
 from unsung.data.tracks import INDEX, read_index
 from unsung.errors import told_in_one_line
 from unsung.files import fingerprint, scratch
 from unsung.models.separator import CONFIG, WEIGHTS
-from unsung.params import load_params, resume_folder
 from unsung.training import train
 
 DATA = ["data/augment.py", "data/batches.py", "data/shards.py", "data/tracks.py"]
-CODE = [*DATA, "audio.py", "measures.py", "models", "separation.py", "spectrum.py", "training.py"]
+CODE = [*DATA, "audio.py", "formulas.py", "models", "separation.py", "spectrum.py", "training.py"]
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from unsung import audio
 from unsung.audio import FULL_SCALE, Facts, Grid, Samples
+from unsung.config.schema import Accelerator, Separate
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import fingerprint, remove, sha256
 from unsung.models.separator import CONFIG, WEIGHTS, Sampling, Separator, generators
-from unsung.sections import Accelerator, Separate
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
 Parts = Int[np.ndarray, "_part _frame _channel"]  # the stems and, unless they cover the song, the accompaniment

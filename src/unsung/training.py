@@ -27,7 +27,8 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from unsung import audio, measures, separation
+from unsung import audio, separation
+from unsung.config.params import Params, resume_folder
 from unsung.data import batches
 from unsung.data.batches import Sample
 from unsung.data.shards import Shards
@@ -35,7 +36,7 @@ from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import atomically
 from unsung.models.separator import Config, Separator, generators
-from unsung.params import Params, resume_folder
+from unsung.scoring import formulas
 
 STATE = "state.ckpt"
 PLATEAU = 2  # validations without a better SDR that are borne; after one more the learning rate is halved
@@ -221,7 +222,7 @@ def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> floa
     found = np.concatenate(list(separation.stems(separator, mixture(track), plan)), axis=1)
     truth = np.stack([audio.read(track.stems[target]) for target in separator.config.targets])
     second = separator.config.sample_rate
-    rates = [(measures.framewise_sdr(t, f, second), ~measures.silent(t, second)) for t, f in zip(truth, found, strict=True)]
+    rates = [(formulas.framewise_sdr(t, f, second), ~formulas.silent(t, second)) for t, f in zip(truth, found, strict=True)]
     return float(np.mean([np.median(rate[truth_sounds]) if truth_sounds.any() else 0.0 for rate, truth_sounds in rates]))
 
 

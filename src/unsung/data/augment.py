@@ -14,7 +14,7 @@ from jaxtyping import Complex
 from torchaudio.functional import phase_vocoder
 
 from unsung import spectrum
-from unsung.sections import Augment
+from unsung.config.schema import Augment
 
 Stem = Complex[np.ndarray, "channel freq frame"]
 Stems = Complex[np.ndarray, "part channel freq frame"]

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler, default_convert
 
+from unsung.config.params import Params
+from unsung.config.schema import Augment, Train
 from unsung.data import augment
 from unsung.data.augment import Stem, Stems
 from unsung.data.shards import Row, Shards
-from unsung.params import Params
-from unsung.sections import Augment, Train
 
 Moment = tuple[Row, int]  # a row and its first frame
 # stems: complex (target + 1, channel, freq, frame), the last being all the rest; number: (). A batch has one more axis in front.

@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 import requests
 from tqdm import tqdm
 
+from unsung.config.schema import Compute
 from unsung.data.unpack import extract
 from unsung.errors import UserError
 from unsung.files import check_space, move, room, scratch
-from unsung.sections import Compute
 
 CHUNK = 2**16  # bytes; what came of one that is cut is lost
 TIMEOUTS = (10, 60)  # seconds to connect, and between two pieces

@@ -21,11 +21,11 @@ import torch
 from jaxtyping import Complex
 
 from unsung import audio, parallel, spectrum
+from unsung.config.params import Params
+from unsung.config.schema import Compute
 from unsung.data.tracks import Track
 from unsung.errors import UserError
 from unsung.files import atomically, sha256
-from unsung.params import Params
-from unsung.sections import Compute
 
 MANIFEST = "manifest.json"
 PEAK = 2.0**15  # the largest part of a stored spectrum

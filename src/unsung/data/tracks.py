@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from unsung import audio, parallel
+from unsung.config.schema import Compute
 from unsung.errors import UserError
 from unsung.files import atomically, sha256
-from unsung.sections import Compute
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")

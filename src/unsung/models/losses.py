@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unsung.models.networks.shape import Mixture, State
-from unsung.sections import Loss
+from unsung.config.schema import Loss
+from unsung.models.networks.base import Mixture, State
 from unsung.spectrum import compress, inverse
 
 Terms = dict[str, Float[Tensor, ""]]

@@ -19,13 +19,13 @@ from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
 from unsung import spectrum
+from unsung.config.params import Params
+from unsung.config.schema import Loss
 from unsung.errors import UserError
 from unsung.models import losses
 from unsung.models.networks import NETWORKS, MaskNetwork, Shape
 from unsung.models.processes import PROCESSES
-from unsung.models.processes.shown import Draws, masked
-from unsung.params import Params
-from unsung.sections import Loss
+from unsung.models.processes.base import Draws, masked
 
 Sampling = Mapping[str, Any]  # how a process samples, such as {"steps": 4}; what is left out is the process's own choice
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"

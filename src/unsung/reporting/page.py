@@ -15,13 +15,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from unsung.audio import Samples
-from unsung.evaluation import SYSTEMS
+from unsung.config.params import Params
 from unsung.files import atomically
-from unsung.params import Params
-from unsung.reporting import figures, markdown, tables
+from unsung.reporting import figures, markdown
 from unsung.reporting.clips import as_mp3
 from unsung.reporting.scenes import Scene
-from unsung.scoring import MEASURES
+from unsung.scoring import aggregate
+from unsung.scoring.evaluation import SYSTEMS
+from unsung.scoring.scorer import MEASURES
 
 PARTS = Path(__file__).with_name("listen")
 PICTURE = (640, 160)  # pixels
@@ -30,7 +31,7 @@ GOOD = 5.0  # dB (docs/metrics.md)
 
 
 def write_page(path: Path, scores: pd.DataFrame, scenes: Iterable[Scene], params: Params) -> None:
-    """Write the page of these scenes; `scores` is tables.by_track."""
+    """Write the page of these scenes; `scores` is aggregate.by_track."""
     found = [scene_of(number, scene, params) for number, scene in enumerate(scenes)]
     mine = scores[scores["system"] == SYSTEMS[0]]
     keys = ("name", "seconds", "start", "window", "frames")
@@ -42,8 +43,8 @@ def write_page(path: Path, scores: pd.DataFrame, scenes: Iterable[Scene], params
         middles=[scene for scene in found if scene["moment"].worst is None],
         worst=[scene for scene in found if scene["moment"].worst is not None],
         data=[{key: scene[key] for key in keys} for scene in found],
-        summary=_rows(tables.shown(tables.by_system(scores).sort_values(["source", "sdr"]))),
-        tracks=_rows(tables.shown(mine.drop(columns="system"))),
+        summary=_rows(aggregate.shown(aggregate.by_system(scores).sort_values(["source", "sdr"]))),
+        tracks=_rows(aggregate.shown(mine.drop(columns="system"))),
         count=mine["track"].nunique(),
         measures=[measure.upper() for measure in MEASURES],
     )

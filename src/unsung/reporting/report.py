@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from unsung.evaluation import SYSTEMS
+from unsung.config.params import Params
 from unsung.files import atomically, portable
-from unsung.params import Params
-from unsung.reporting import figures, markdown, tables
+from unsung.reporting import figures, markdown
 from unsung.reporting.scenes import Scene
+from unsung.scoring import aggregate
+from unsung.scoring.evaluation import SYSTEMS
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
 ORDER = {"mixture": 0, "unsung": 1, "ideal ratio mask": 2}  # from the floor to the ceiling
-FRAMEWISE = ["sdr", "sdr_low", "sdr_high", "isr", "sir", "sar", *tables.COUNTS]
+FRAMEWISE = ["sdr", "sdr_low", "sdr_high", "isr", "sir", "sar", *aggregate.COUNTS]
 WHOLE = ["usdr", "si_sdr", "stft_distance", "nsdr", "gnsdr", "gsir", "gsar"]
 
 
@@ -28,20 +29,20 @@ def write_report(
 ) -> None:
     """Write the report and, in `figures` beside it, a figure for each scene.
 
-    `scores` is tables.by_track, `curve` what training wrote, `steps` the SDR on valid tracks by network calls, `crossings` the rows
+    `scores` is aggregate.by_track, `curve` what training wrote, `steps` the SDR on valid tracks by network calls, `crossings` the rows
     of benchmarks/crossings.csv, for comparison.
     """
-    systems = _ordered(tables.by_system(scores))
+    systems = _ordered(aggregate.by_system(scores))
     mine = scores[scores["system"] == SYSTEMS[0]].drop(columns="system")
-    metrics = tables.metrics(scores, SYSTEMS[0])
+    metrics = aggregate.metrics(scores, SYSTEMS[0])
     text = markdown.rendered(
         TEMPLATE,
         params=params,
         metrics=metrics,
-        dropped=tables.dropped(metrics["counts"]),
-        systems=markdown.table(tables.shown(systems[["source", "system", *FRAMEWISE]])),
+        dropped=aggregate.dropped(metrics["counts"]),
+        systems=markdown.table(aggregate.shown(systems[["source", "system", *FRAMEWISE]])),
         whole=markdown.table(systems[["source", "system", *WHOLE]].rename(columns=lambda name: name.replace("_", " "))),
-        tracks=markdown.table(tables.shown(mine)),
+        tracks=markdown.table(aggregate.shown(mine)),
         ill_posed=sorted(mine.loc[mine["ill_posed"], "track"].unique()),
         steps=markdown.table(steps.rename(columns=lambda name: name.replace("_", " "))),
         crossings={name: markdown.table(_short(rows)) for name, rows in crossings.groupby("table", sort=False)},

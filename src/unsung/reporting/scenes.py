@@ -14,10 +14,10 @@ import torch
 
 from unsung import audio
 from unsung.audio import Samples
+from unsung.config.params import Params
 from unsung.data.tracks import Track, mixture
-from unsung.evaluation import SYSTEMS, references
 from unsung.models.separator import Separator, generators
-from unsung.params import Params
+from unsung.scoring.evaluation import SYSTEMS, references
 
 Image = np.ndarray  # magnitudes (freq, frame)
 
@@ -57,7 +57,7 @@ class Scene:
 
 
 def chosen(scores: pd.DataFrame, frames: pd.DataFrame, params: Params) -> list[Moment]:
-    """The middle of some tracks, then the worst moments. `scores` is tables.by_track, `frames` what they are the medians of."""
+    """The middle of some tracks, then the worst moments. `scores` is aggregate.by_track, `frames` what they are the medians of."""
     target = params.model.targets[0]
     mine = scores[(scores["system"] == SYSTEMS[0]) & (scores["source"] == target)].set_index("track")
     return [*_middles(mine, params), *_worst(frames[frames["source"] == target], mine["seconds"], params)]

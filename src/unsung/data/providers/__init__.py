@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, cast
 
+from unsung.config.params import Params, data_root
 from unsung.data.fetch import bring
 from unsung.data.providers import demo, folder, mir1k, moisesdb, musdb18, musdb18_7s, musdb18hq, slakh2100
 from unsung.data.tracks import Recording
 from unsung.errors import UserError
-from unsung.params import Params, data_root
 
 
 class Provider(Protocol):

@@ -12,10 +12,10 @@ import numpy as np
 import soundfile
 
 from unsung import parallel
-from unsung.data import songs
-from unsung.data.songs.band import RATE
+from unsung.config.params import Params
+from unsung.data import synth
+from unsung.data.synth.band import RATE
 from unsung.data.tracks import SPLITS, Recording, Split
-from unsung.params import Params
 
 ARTISTS = ("The Placeholders", "Null Island", "Loopback", "Ada and the Carry Bits", "Fixed Point", "Monte Carlo", "Heap of Sand")
 ADJECTIVES = ("Quiet", "Electric", "Borrowed", "Northern", "Paper", "Second", "Slow", "Hollow", "Golden", "Distant", "Late")
@@ -49,7 +49,7 @@ def _folder(root: Path, split: Split, number: int, seed: int) -> Path:
 def _write_song(job: tuple[Split, int], root: Path, seed: int, seconds: float) -> None:
     """16 bit, and the mixture is the sum of the stems to the last bit."""
     split, number = job
-    stems = songs.play(np.random.default_rng([seed, SPLITS.index(split), number]), seconds)
+    stems = synth.play(np.random.default_rng([seed, SPLITS.index(split), number]), seconds)
     whole = {name: np.rint(stem * 32767).astype(np.int16) for name, stem in stems.items()}
     whole["mixture"] = sum(whole.values()).astype(np.int16)
     folder = _folder(root, split, number, seed)

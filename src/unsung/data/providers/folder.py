@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsung.audio import EXTENSIONS
-from unsung.data.layout import drawn_splits
+from unsung.config.params import Params
+from unsung.data.providers.layout import drawn_splits
 from unsung.data.tracks import SPLITS, Recording, Split
 from unsung.errors import UserError
-from unsung.params import Params
 
 
 def tracks(root: Path, params: Params) -> Iterator[Recording]:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsung.audio import EXTENSIONS
+from unsung.config.params import Params
 from unsung.data.fetch import Remote
-from unsung.data.layout import limited
+from unsung.data.providers.layout import limited
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://ndownloader.figshare.com/files/10256751",

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unsung.data.layout import drawn_splits, grouped, limited
+from unsung.config.params import Params
+from unsung.data.providers.layout import drawn_splits, grouped, limited
 from unsung.data.tracks import Recording, Source
 from unsung.errors import UserError
-from unsung.params import Params
 
 
 def tracks(root: Path, params: Params) -> Iterator[Recording]:

@@ -8,11 +8,11 @@ folders train/ and test/. URL, size and MD5 as Zenodo's record gives them; it pu
 from collections.abc import Iterator
 from pathlib import Path
 
+from unsung.config.params import Params
 from unsung.data.fetch import Remote
-from unsung.data.layout import limited
-from unsung.data.musdb import stem_files
+from unsung.data.providers.layout import limited
+from unsung.data.providers.musdb import stem_files
 from unsung.data.tracks import Recording
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://zenodo.org/records/1117372/files/musdb18.zip",

@@ -9,11 +9,11 @@ github.com/CyberBASSLord-666/LightForge (qa/release-1.6.0/musdb-fixture-provenan
 from collections.abc import Iterator
 from pathlib import Path
 
+from unsung.config.params import Params
 from unsung.data.fetch import Remote
-from unsung.data.layout import limited
-from unsung.data.musdb import stem_files
+from unsung.data.providers.layout import limited
+from unsung.data.providers.musdb import stem_files
 from unsung.data.tracks import Recording
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://github.com/sigsep/sigsep-mus-db/releases/download/v0.4.0/MUSDB18-7-STEMS.zip",

@@ -8,12 +8,12 @@ folders train/ and test/. URL and SHA-256 as in torchaudio (torchaudio/datasets/
 from collections.abc import Iterator
 from pathlib import Path
 
+from unsung.config.params import Params
 from unsung.data.fetch import Remote
-from unsung.data.layout import limited
-from unsung.data.musdb import STREAMS, songs
+from unsung.data.providers.layout import limited
+from unsung.data.providers.musdb import STREAMS, songs
 from unsung.data.tracks import Recording
 from unsung.errors import UserError
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://zenodo.org/record/3338373/files/musdb18hq.zip",

@@ -14,11 +14,11 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from unsung.config.params import Params
 from unsung.data.fetch import Remote
-from unsung.data.layout import grouped, limited, place
+from unsung.data.providers.layout import grouped, limited, place
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://zenodo.org/record/4599666/files/slakh2100_flac_redux.tar.gz",

@@ -9,8 +9,8 @@ and no file, only the `Shape` of what it works on.
 from collections.abc import Callable
 
 from unsung.models.networks.band_split import BandSplit
+from unsung.models.networks.base import MaskNetwork, Shape
 from unsung.models.networks.crnn import Crnn
-from unsung.models.networks.shape import MaskNetwork, Shape
 from unsung.models.networks.tfswa_unet import TfswaUNet
 from unsung.models.networks.unet import UNet
 

@@ -13,7 +13,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
+from unsung.models.networks.base import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
 
 EMBEDDING = 64  # numbers that describe a time
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
+from unsung.models.networks.base import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
 
 EMBEDDING, HIDDEN = 128, 512  # numbers that describe a time, and what they are made into
 

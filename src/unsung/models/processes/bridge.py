@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from unsung.models.networks.shape import Mixture, State, Time
-from unsung.models.processes.shown import Draws, Network, Shown, masked, noise_like
+from unsung.models.networks.base import Mixture, State, Time
+from unsung.models.processes.base import Draws, Network, Shown, masked, noise_like
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ import torch
 from torch import Generator, Tensor
 
 from unsung.errors import UserError
-from unsung.models.networks.shape import Mixture, State, Time
-from unsung.models.processes.shown import Draws, Network, Shown, masked, noise_like
+from unsung.models.networks.base import Mixture, State, Time
+from unsung.models.processes.base import Draws, Network, Shown, masked, noise_like
 from unsung.spectrum import compress
 
 Sampler = Literal["ddpm", "ddim", "dpmsolver++"]

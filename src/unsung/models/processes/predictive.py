@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Generator
 
-from unsung.models.networks.shape import Mixture, State
-from unsung.models.processes.shown import Draws, Network, Shown, masked
+from unsung.models.networks.base import Mixture, State
+from unsung.models.processes.base import Draws, Network, Shown, masked
 
 
 @dataclass(frozen=True)
