@@ -5,7 +5,7 @@ from functools import partial
 from stages import RAW, STEMS
 from unsung import parallel
 from unsung.config.params import load_params
-from unsung.data.providers import root_of
+from unsung.data.providers.root import root_of
 from unsung.data.stems import prepare
 from unsung.data.tracks import read_recordings, write_splits
 from unsung.errors import told_in_one_line

@@ -1,6 +1,7 @@
 """Train the separator; a run that was killed goes on where it was."""
 
-from stages import MODELS, SHARDS, SRC, STEMS
+from stages import MODELS, SHARDS, STEMS
+from stages.code import code_of
 from unsung.config.params import load_params, resume_folder
 from unsung.data.shards import MANIFEST, Settings, Shards
 from unsung.data.tracks import INDEX, read_index
@@ -9,16 +10,13 @@ from unsung.files import fingerprint, scratch
 from unsung.models.separator import CONFIG, WEIGHTS
 from unsung.training import train
 
-DATA = ["data/augment.py", "data/batches.py", "data/shards.py", "data/tracks.py"]
-CODE = [*DATA, "audio.py", "formulas.py", "models", "separation.py", "spectrum.py", "training.py"]
-
 
 def main() -> None:
     params = load_params()
     shards, valid = Shards(SHARDS, "train", Settings.of(params)), read_index(STEMS / "valid")
-    settings = params.model_dump(include={"seed", "audio", "spectrum", "model", "train"})
+    settings = params.model_dump(include={"seed", "audio", "stft", "model", "train"})
     begun_with = [folder / name for folder in [resume_folder(params)] if folder for name in (CONFIG, WEIGHTS)]
-    files = [*begun_with, SHARDS / MANIFEST, STEMS / "valid" / INDEX, *(SRC / name for name in CODE)]
+    files = [*begun_with, SHARDS / MANIFEST, STEMS / "valid" / INDEX, *code_of("train", params)]
     key = fingerprint([settings, params.network.model_dump(), params.process.forward.model_dump()], files)
     with scratch("train", key) as folder:
         train(params, shards, valid, MODELS, folder)

@@ -36,7 +36,7 @@ def separate(
     songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.")] = Path("out"),
     model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.")] = Path("models/best"),
-    steps: Annotated[int | None, typer.Option(min=1, help="Network calls a window; by default what suits the process.")] = None,
+    calls: Annotated[int | None, typer.Option(min=1, help="Network calls a window; by default what suits the process.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sampling, where it is random.")] = 0,
     window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
     overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,
@@ -51,12 +51,12 @@ def separate(
     SONG becomes OUT/SONG/<stem>.flac and OUT/SONG/accompaniment.flac, 24 bit, at the song's own sample rate and channels; they
     add up to the song. A song that was finished before with the same model and options is not separated again.
     """
-    from unsung.config.params import validate
     from unsung.config.schema import Separate
-    from unsung.separation import separate_files
+    from unsung.config.section import validate
+    from unsung.separation import Method, separate_files
 
-    settings = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}
-    separate_files(songs, out, model, validate(Separate, settings, "the options"), {} if steps is None else {"steps": steps}, seed)
+    options = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}
+    separate_files(songs, out, Method(model, validate(Separate, options, "the options"), seed, calls=calls))
 
 
 @app.command()
@@ -147,7 +147,7 @@ def compare(
 
     It says whether the change is real, within noise, or cannot be compared. Everything is read from git; no data are needed.
     """
-    from unsung.comparing import comment as words
+    from unsung.comparing import comment
     from unsung.comparing.comparison import Comparison
     from unsung.comparing.revisions import Revision
 
@@ -155,9 +155,9 @@ def compare(
     targets = revisions[1].params.get("model.targets") or ["vocals"]
     found = Comparison(*revisions, metric or f"{targets[0]}.sdr")
     if pictures:
-        words.write_pictures(found, pictures)
+        comment.write_pictures(found, pictures)
     failed = fail_below is not None and found.fell_below(fail_below, anyway)
-    typer.echo(words.comment(found, pictures, repository, fail_below if failed else None) if md else words.plain(found))
+    typer.echo(comment.markdown_comment(found, pictures, repository, fail_below if failed else None) if md else comment.plain(found))
     if fail_below is not None and found.obstacles and not anyway:
         typer.echo("unsung: --fail-below judged nothing, for the two cannot be compared", err=True)
     if failed:

@@ -1,30 +1,54 @@
-"""The SDR of the validation tracks against the number of network calls: what `processes.<process>.steps` is chosen by."""
+"""The SDR of validation tracks: what the best weights and the number of network calls are chosen by."""
 
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 
-from unsung.config.params import Params
-from unsung.data.tracks import Track
-from unsung.separation import load
-from unsung.training import valid_plan, valid_sdr
+from unsung import audio, separation
+from unsung.config.schema import Params
+from unsung.data.tracks import Track, mixture
+from unsung.models.separator import Separator
+from unsung.scoring import formulas
 
 
-def sweep_track(track: Track, model: Path, params: Params) -> pd.DataFrame:
-    """One row for each number of calls, that of the process among them: track, steps, valid_sdr (dB).
+def valid_plan(params: Params) -> separation.Plan:
+    """How valid tracks are separated: in windows of 8 s that share 2 s, whatever the params of the stage `separate` are."""
+    window = 8 * params.audio.sample_rate
+    return separation.Plan(window, window // 4, 1, params.seed)
+
+
+def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> float:
+    """The median SDR (dB) over the seconds of a track in which its targets sound, averaged over the targets."""
+    separator.eval()
+    estimates = np.concatenate(list(separation.stems(separator, mixture(track), plan)), axis=1)
+    second = separator.config.sample_rate
+    medians = []
+    for target, estimate in zip(separator.config.targets, estimates, strict=True):
+        reference = audio.read(track.stems[target])
+        sounds = ~formulas.silent(reference, second)
+        rates = formulas.framewise_sdr(reference, estimate, second)
+        medians.append(np.median(rates[sounds]) if sounds.any() else 0.0)
+    return float(np.mean(medians))
+
+
+def sweep_track(track: Track, method: separation.Method, plan: separation.Plan, calls: Sequence[int]) -> pd.DataFrame:
+    """One row for each number of calls, that of the process among them: track, calls, valid_sdr (dB).
 
     A process without a state knows one call only.
     """
     torch.set_num_threads(1)
-    separator, plan = load(model, params.separate), valid_plan(params)
-    calls = sorted({*params.sweep.steps, params.process.steps}) if separator.process.has_state else [1]
-    rows = [(steps, valid_sdr(separator, track, replace(plan, sampling=params.sampling | {"steps": steps}))) for steps in calls]
-    return pd.DataFrame(rows, columns=["steps", "valid_sdr"]).assign(track=track.name)
+    separator = method.load()
+    process = separator.process
+    rows = []
+    for number in sorted({*calls, process.settings.calls}) if process.has_state else [1]:
+        separator.process = process.with_settings(calls=number)
+        rows.append((number, valid_sdr(separator, track, plan)))
+    return pd.DataFrame(rows, columns=["calls", "valid_sdr"]).assign(track=track.name)
 
 
-def over_tracks(found: list[pd.DataFrame]) -> pd.DataFrame:
-    """The mean over the tracks, and how many there are: steps, valid_sdr, tracks."""
-    groups = pd.concat(found).groupby("steps", sort=True)["valid_sdr"]
+def over_tracks(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The mean over the tracks, and how many there are: calls, valid_sdr, tracks."""
+    groups = pd.concat(tables).groupby("calls", sort=True)["valid_sdr"]
     return groups.agg(valid_sdr="mean", tracks="size").reset_index()

@@ -13,7 +13,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from unsung.config.params import Params, validate
+from unsung.config.schema import params_schema
+from unsung.config.section import validate
 from unsung.errors import UserError
 from unsung.files import atomically
 
@@ -29,13 +30,13 @@ def apply(name: str, root: str = "", folder: Path = Path("presets"), path: Path 
     before = _read(path, f"{path} is not here; run from the project's folder")
     known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml")))
     values = _load(before, path)
-    validate(Params, values, str(path))
+    validate(params_schema(), values, str(path))
     for preset in (DEMO, name):
         file = folder / f"{preset}.yaml"
         _set(values, _load(_read(file, f"there is no preset {preset}, only {known or 'nothing'} ({folder}/)"), file), file)
     if root:
         values["data"]["root"] = root
-    validate(Params, values, str(path))
+    validate(params_schema(), values, str(path))
     after = StringIO()
     _yaml().dump(values, after)
     with atomically(path) as partial:

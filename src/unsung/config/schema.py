@@ -1,94 +1,22 @@
-"""The sections of params.yaml: every knob, its type and its limits.
+"""The sections of params.yaml that are always there, and Params, which holds them all and checks what spans several.
 
-A section is frozen and knows no other; what spans several is checked by Params.
+The settings of a provider, a network or a process are in its own module; `params_schema` adds those of the registries.
 """
 
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, create_model, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
+from unsung.config import registry
+from unsung.config.section import Count, NetworkSettings, ProcessSettings, Section, Share, Weight
+
 Accelerator = Literal["cpu", "gpu", "mps", "auto"]
-MoisesStem = Literal[
-    "vocals", "bass", "drums", "guitar", "other_plucked", "percussion", "piano", "other_keys", "bowed_strings", "wind"
-]
-SlakhStem = Literal[
-    "piano",
-    "bass",
-    "guitar",
-    "drums",
-    "strings",
-    "organ",
-    "brass",
-    "reed",
-    "pipe",
-    "synth_lead",
-    "synth_pad",
-    "chromatic_percussion",
-    "ethnic",
-    "percussive",
-    "sound_effects",
-]
-Exponent = Annotated[float, Field(gt=0, le=1)]
-Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-MaskKind = Literal["complex", "magnitude"]
-
-
-class Section(BaseModel):
-    """A part of params.yaml: no unknown keys, no changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class Data(Section):
-    provider: Literal["demo", "folder", "musdb18hq", "musdb18", "musdb18_7s", "moisesdb", "slakh2100", "mir1k"]
+    provider: str
     root: str
-
-
-class DemoProvider(Section):
-    train: PositiveInt
-    valid: PositiveInt
-    test: PositiveInt
-    seconds: Annotated[float, Field(ge=4)]  # seconds
-
-
-class Drawn(Section):
-    """Splits that are drawn by the hash of the tracks' names."""
-
-    valid: Share
-    test: Share
-
-    @model_validator(mode="after")
-    def _leaves_tracks_to_train_on(self) -> "Drawn":
-        if self.valid + self.test >= 1:
-            raise ValueError("valid and test together must stay below 1, or nothing is left to train on")
-        return self
-
-
-class Limited(Section):
-    limit: Count  # tracks of each split
-
-
-class MoisesDbProvider(Drawn, Limited):
-    stems: Annotated[tuple[MoisesStem, ...], Field(min_length=1)]
-    bleed: bool
-
-
-class Slakh2100Provider(Limited):
-    stems: Annotated[tuple[SlakhStem, ...], Field(min_length=1)]
-
-
-class Providers(Section):
-    demo: DemoProvider
-    folder: Drawn
-    musdb18hq: Limited
-    musdb18: Limited
-    musdb18_7s: Limited
-    moisesdb: MoisesDbProvider
-    slakh2100: Slakh2100Provider
-    mir1k: Limited
 
 
 class Audio(Section):
@@ -96,12 +24,12 @@ class Audio(Section):
     channels: Literal[1, 2]
 
 
-class Spectrum(Section):
+class StftSettings(Section):
     n_fft: Annotated[int, Field(ge=16)]  # samples
     hop_length: PositiveInt  # samples
 
     @model_validator(mode="after")
-    def _can_be_inverted(self) -> "Spectrum":
+    def _can_be_inverted(self) -> "StftSettings":
         if self.n_fft % 2 or self.hop_length * 2 >= self.n_fft:
             raise ValueError("n_fft must be even and hop_length less than its half, or the spectrum cannot be inverted at its end")
         return self
@@ -114,116 +42,14 @@ class Shards(Section):
 
 class Model(Section):
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
-    network: Literal["band_split", "unet", "tfswa_unet", "crnn"]
-    process: Literal["bridge", "ddpm", "predictive"]
+    network: str
+    process: str
 
     @model_validator(mode="after")
     def _targets_are_stems(self) -> "Model":
         if len(set(self.targets)) != len(self.targets) or set(self.targets) & {"mixture", "accompaniment"}:
             raise ValueError("targets must be different stems, none of them mixture or accompaniment")
         return self
-
-
-class BandSplit(Section):
-    dim: PositiveInt
-    blocks: PositiveInt
-    bands: Annotated[int, Field(ge=2)]
-    exponent: Exponent
-    mask: MaskKind
-    checkpoint: bool
-
-
-class UNet(Section):
-    widths: Sizes
-    blocks: PositiveInt
-    exponent: Exponent
-    mask: MaskKind
-    checkpoint: bool
-
-
-class TfswaUNet(Section):
-    dims: Sizes
-    depths: Sizes
-    heads: Sizes
-    window: Annotated[int, Field(ge=2)]
-    patch: PositiveInt
-    exponent: Exponent
-    mask: MaskKind
-    checkpoint: bool
-
-    @model_validator(mode="after")
-    def _levels_fit(self) -> "TfswaUNet":
-        if not len(self.dims) == len(self.depths) == len(self.heads):
-            raise ValueError("dims, depths and heads must have a value for each level")
-        if any(dim % heads for dim, heads in zip(self.dims, self.heads, strict=True)):
-            raise ValueError("each of dims must be a multiple of its heads")
-        return self
-
-
-class Crnn(Section):
-    widths: Sizes
-    hidden: PositiveInt
-    layers: PositiveInt
-    exponent: Exponent
-    mask: MaskKind
-
-
-class Networks(Section):
-    band_split: BandSplit
-    unet: UNet
-    tfswa_unet: TfswaUNet
-    crnn: Crnn
-
-
-class BridgeForward(Section):
-    sigma: Weight
-    start: Share
-
-
-class Bridge(Section):
-    forward: BridgeForward
-    steps: PositiveInt
-    samples: PositiveInt
-    deterministic: bool
-
-
-class DdpmForward(Section):
-    schedule: Literal["linear", "cosine"]
-    times: Annotated[int, Field(ge=2)]
-    prediction: Literal["data", "epsilon", "velocity"]
-    scale: PositiveFloat
-    hidden: Share
-
-
-class Ddpm(Section):
-    forward: DdpmForward
-    steps: PositiveInt
-    samples: PositiveInt
-    sampler: Literal["ddpm", "ddim", "dpmsolver++"]
-    eta: Share
-    guidance: Weight
-    start: Annotated[float, Field(gt=0, le=1)]
-
-    @model_validator(mode="after")
-    def _fits(self) -> "Ddpm":
-        if round(self.steps / self.start) > self.forward.times:
-            raise ValueError("steps / start must not exceed forward.times")
-        return self
-
-
-class PredictiveForward(Section):
-    pass
-
-
-class Predictive(Section):
-    forward: PredictiveForward
-    steps: Literal[1]
-
-
-class Processes(Section):
-    bridge: Bridge
-    ddpm: Ddpm
-    predictive: Predictive
 
 
 Range = tuple[float, float]
@@ -283,15 +109,15 @@ class Train(Section):
     schedule: Literal["cosine", "plateau", "constant"]
     weight_decay: Weight
     warmup_steps: Count
-    accumulate: PositiveInt
-    clip: PositiveFloat
-    ema: Annotated[float, Field(ge=0, lt=1)]
+    accumulate_batches: PositiveInt
+    gradient_clip: PositiveFloat
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
     accelerator: Accelerator | Literal["tpu"]
     devices: PositiveInt
     compile: bool
     valid_every: PositiveInt  # steps
-    valid_steps: PositiveInt  # network calls
+    valid_calls: PositiveInt
     patience: Count  # validations
     augment: Augment
     loss: Loss
@@ -306,7 +132,12 @@ class Separate(Section):
 
 
 class Sweep(Section):
-    steps: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    calls: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+class Uncertainty(Section):
+    draws: Count
+    calls: PositiveInt
 
 
 class Evaluate(Section):
@@ -316,16 +147,10 @@ class Evaluate(Section):
     silent_estimates: Literal["scored", "dropped"]
 
 
-class Spread(Section):
-    samples: Count
-    steps: PositiveInt
-
-
 class Report(Section):
     tracks: PositiveInt
     clip_seconds: Annotated[float, Field(ge=1)]  # seconds
     worst_moments: Count
-    spread: Spread
 
 
 class Compute(Section):
@@ -334,3 +159,96 @@ class Compute(Section):
     loader_workers: Count
     tensorboard: bool
     wandb: bool
+
+
+class Params(Section):
+    """params.yaml as a whole. Load it with `params.load_params`, which knows the registries."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: Data
+    providers: Section
+    audio: Audio
+    stft: StftSettings
+    shards: Shards
+    model: Model
+    networks: Section
+    processes: Section
+    train: Train
+    separate: Separate
+    uncertainty: Uncertainty
+    sweep: Sweep
+    evaluate: Evaluate
+    report: Report
+    compute: Compute
+
+    @property
+    def provider(self) -> Section:
+        """The settings of the chosen provider."""
+        found: Section = getattr(self.providers, self.data.provider)
+        return found
+
+    @property
+    def network(self) -> NetworkSettings:
+        """The settings of the chosen network."""
+        found: NetworkSettings = getattr(self.networks, self.model.network)
+        return found
+
+    @property
+    def process(self) -> ProcessSettings:
+        """The settings of the chosen process."""
+        found: ProcessSettings = getattr(self.processes, self.model.process)
+        return found
+
+    @model_validator(mode="after")
+    def _process_fits(self) -> "Params":
+        self.process.check(self.network, [self.train.valid_calls, *self.sweep.calls, self.uncertainty.calls])
+        return self
+
+    @model_validator(mode="after")
+    def _durations_fit(self) -> "Params":
+        least = 2 * self.stft.n_fft / self.audio.sample_rate
+        if min(self.train.segment_seconds, self.separate.window_seconds) < least:
+            raise ValueError(
+                f"train.segment_seconds and separate.window_seconds must be at least {least:.3f}, two windows of the STFT"
+            )
+        if self.train.segment_seconds > self.shards.segment_seconds:
+            raise ValueError("train.segment_seconds must not exceed shards.segment_seconds")
+        augment, ends = self.train.augment, (self.stft.n_fft + 4 * self.stft.hop_length) / self.audio.sample_rate
+        longest = max(1.0, augment.stretch_rate[1]) if augment.stretch else 1.0
+        needed = longest * (self.train.segment_seconds + ends)
+        if (augment.stretch or augment.pitch) and needed > self.shards.segment_seconds:
+            raise ValueError(
+                f"train.augment.stretch and pitch need more than a segment: shards.segment_seconds must be at least {needed:.2f}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _targets_are_known(self) -> "Params":
+        if odd := set(self.train.loss.target_weights) - set(self.model.targets):
+            raise ValueError(f"train.loss.target_weights has {min(odd)}, which is not among model.targets")
+        return self
+
+
+def params_schema() -> type[Params]:
+    """Params with the settings of all that the registries name."""
+    names = [tuple(each) for each in (registry.PROVIDERS, registry.NETWORKS, registry.PROCESSES)]
+    return _params_schema(*names)
+
+
+def _one_of(names: tuple[str, ...]) -> Any:
+    return Literal[names]
+
+
+@cache
+def _params_schema(providers: tuple[str, ...], networks: tuple[str, ...], processes: tuple[str, ...]) -> type[Params]:
+    data = create_model("Data", __base__=Data, provider=(_one_of(providers), ...))
+    model = create_model("Model", __base__=Model, network=(_one_of(networks), ...), process=(_one_of(processes), ...))
+    return create_model(
+        "Params",
+        __base__=Params,
+        data=(data, ...),
+        model=(model, ...),
+        providers=(registry.section(registry.PROVIDERS), ...),
+        networks=(registry.section(registry.NETWORKS), ...),
+        processes=(registry.section(registry.PROCESSES), ...),
+    )

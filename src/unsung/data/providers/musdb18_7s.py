@@ -9,10 +9,10 @@ github.com/CyberBASSLord-666/LightForge (qa/release-1.6.0/musdb-fixture-provenan
 from collections.abc import Iterator
 from pathlib import Path
 
-from unsung.config.params import Params
-from unsung.data.fetch import Remote
+from unsung.data.providers.base import Limited as Settings
 from unsung.data.providers.layout import limited
 from unsung.data.providers.musdb import stem_files
+from unsung.data.remote import Remote
 from unsung.data.tracks import Recording
 
 ARCHIVE = Remote(
@@ -23,6 +23,6 @@ ARCHIVE = Remote(
 )
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every excerpt by name, at most `providers.musdb18_7s.limit` of each split."""
-    return limited(stem_files(root, "MUSDB18-7-STEMS"), params.providers.musdb18_7s.limit)
+    return limited(stem_files(root, "MUSDB18-7-STEMS"), settings.limit)

@@ -1,20 +1,22 @@
-"""What processes share: what training shows a network, the network as a sampler calls it, and masks as counterfactuals."""
+"""What processes share: the process as a Separator uses it, a training example, masks as counterfactuals, noise."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self
 
 import torch
 from jaxtyping import Complex
 from torch import Generator, Tensor
 
+from unsung.config.section import ProcessSettings, validate
 from unsung.models.networks.base import Mixture, State, Time
 
 Draws = Complex[Tensor, "draw batch target channel freq frame"]  # counterfactuals
-Network = Callable[[State | None, Mixture, Time | None], State]  # -> what it puts out: masks, or what else a process makes of it
+NetworkCall = Callable[[State | None, Mixture, Time | None], State]  # -> masks, or what else a process makes of its output
 
 
 @dataclass(frozen=True)
-class Shown:
+class Example:
     """A training example as the network sees it."""
 
     state: State | None
@@ -23,8 +25,43 @@ class Shown:
     goal: State | None = None  # what the network is to put out, where that is not masks that leave the counterfactual
 
 
-def masked(masks: State, mixture: Mixture) -> State:
-    """The counterfactual that masks leave of the mixture."""
+@dataclass(frozen=True)
+class BaseProcess:
+    """A process is made of its settings and has no other state."""
+
+    settings: ProcessSettings
+
+    def with_settings(self, **values: object) -> Self:
+        """The same process with some settings changed, such as calls=4.
+
+        Raises:
+            UserError: it cannot work so.
+        """
+        return replace(self, settings=validate(type(self.settings), self.settings.model_dump() | values, "the sampling"))
+
+
+class Process(Protocol):
+    """What a process offers."""
+
+    has_state: ClassVar[bool]  # whether the network sees a state beside the mixture
+    one_call: ClassVar[bool]  # whether one call, with the mixture as the state and 1 as the time, is a separator
+
+    @property
+    def settings(self) -> ProcessSettings:
+        """What `processes.<name>` of params.yaml says."""
+
+    def with_settings(self, **values: object) -> Self:
+        """The same process with some settings changed."""
+
+    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
+        """What training shows the network of the counterfactual `a` of the mixture `y`."""
+
+    def sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> Draws:
+        """Counterfactuals of `y`, one for each sample that is drawn."""
+
+
+def remaining(masks: State, mixture: Mixture) -> State:
+    """The counterfactual: what is left of the mixture when the masks take the stems out."""
     y = mixture.unsqueeze(1)
     return y - masks * y
 
