@@ -19,6 +19,7 @@ from unsung.data.tracks import read_index
 from unsung.errors import UserError
 from unsung.files import sha256
 from unsung.models.separator import Separator
+from unsung.validation import valid_plan, valid_sdr
 
 FILES = ("best/config.json", "best/weights.safetensors", "last/weights.safetensors", "curve.csv")
 
@@ -53,7 +54,7 @@ def test_the_best_weights_are_those_of_the_best_validation(straight, params, ste
     out, _ = straight
     curve = pd.read_csv(out / "curve.csv")
     track = read_index(stems_folder / "valid")[0]
-    found = training.valid_sdr(Separator.load(out / "best"), track, training.valid_plan(params))
+    found = valid_sdr(Separator.load(out / "best"), track, valid_plan(params))
     assert found == pytest.approx(curve["valid_sdr"].max(), abs=1e-3)
 
 
@@ -87,7 +88,7 @@ def test_a_tpu_that_is_not_there_is_one_line(params, shards_folder, stems_folder
 def test_a_run_that_diverges_says_so(params, shards_folder, stems_folder, tmp_path):
     with pytest.raises(UserError, match=r"training diverged before step .*; lower train.learning_rate"):
         run(
-            changed(params, train__learning_rate=1e30, train__clip=1e30),
+            changed(params, train__learning_rate=1e30, train__gradient_clip=1e30),
             shards_folder,
             stems_folder,
             tmp_path / "o",
@@ -149,7 +150,7 @@ def test_accumulating_two_halves_is_one_whole(params, shards_folder, stems_folde
     found = []
     for name, these in (("whole", {"batch_size": 4}), ("halves", {"batch_size": 2, "accumulate": 2}), ("less", {"batch_size": 2})):
         values = {f"train__{key}": value for key, value in these.items()}
-        same = changed(params, train__steps=4, train__ema=0.0, **values)
+        same = changed(params, train__steps=4, train__ema_decay=0.0, **values)
         run(same, shards_folder, stems_folder, tmp_path / name, tmp_path / f"{name}.scratch")
         found.append(weights(Separator.load(tmp_path / name / "last")))
     whole, halves, less = found

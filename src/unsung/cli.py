@@ -157,7 +157,7 @@ def compare(
     if pictures:
         comment.write_pictures(found, pictures)
     failed = fail_below is not None and found.fell_below(fail_below, anyway)
-    typer.echo(comment.markdown_comment(found, pictures, repository, fail_below if failed else None) if md else comment.plain(found))
+    typer.echo(comment.as_markdown(found, pictures, repository, fail_below if failed else None) if md else comment.plain(found))
     if fail_below is not None and found.obstacles and not anyway:
         typer.echo("unsung: --fail-below judged nothing, for the two cannot be compared", err=True)
     if failed:

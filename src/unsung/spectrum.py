@@ -32,9 +32,7 @@ class Stft:
         spectrum = torch.stft(flat, self.n_fft, self.hop_length, window=window, pad_mode="constant", return_complex=True)
         return spectrum.reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
 
-    def inverse(
-        self, spectrum: Complex[Tensor, "*batch freq frame"], length: int | None = None
-    ) -> Float[Tensor, "*batch sample"]:
+    def inverse(self, spectrum: Complex[Tensor, "*batch freq frame"], length: int | None = None) -> Float[Tensor, "*batch sample"]:
         """The waveform of `length` samples that has this spectrum, or the one nearest to it.
 
         By default it goes from the middle of the first frame to the middle of the last.

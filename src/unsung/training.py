@@ -82,7 +82,9 @@ class Training(LightningModule):
     def __init__(self, config: Config, params: Params, valid: Sequence[Track]) -> None:
         super().__init__()
         self.separator = begin(config, params)
-        self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema_decay)).requires_grad_(False)
+        self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema_decay)).requires_grad_(
+            False
+        )
         if params.train.compile:
             self.separator.network.compile()
         self.params, self.valid = params, valid
@@ -159,7 +161,9 @@ class Keeper(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Training)
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row = {name.removesuffix("_epoch"): value for name, value in logged.items() if not name.endswith("_step") and name != "loss"}
+        row = {
+            name.removesuffix("_epoch"): value for name, value in logged.items() if not name.endswith("_step") and name != "loss"
+        }
         if not all(map(math.isfinite, row.values())):
             raise UserError(
                 f"training diverged before step {trainer.global_step}: the loss is not a number; lower train.learning_rate"

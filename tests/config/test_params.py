@@ -28,7 +28,7 @@ def test_the_projects_params_are_valid_and_learning_rate_is_a_number():
         ("  sample_rate: 22050 ", "  # sample_rate ", "audio.sample_rate in .* is missing"),
         ("  sample_rate: 22050 ", "  sample_rte: 1\n  sample_rate: 22050 ", "audio.sample_rte in .* is not a parameter"),
         ("provider: demo ", "provider: napster ", "data.provider in .* is 'napster'"),
-        ("hop_length: 256 ", "hop_length: 700 ", "spectrum .*hop_length less than its half"),
+        ("hop_length: 256 ", "hop_length: 700 ", "stft .*hop_length less than its half"),
         ("learning_rate: 3.0e-3", "learning_rate: fast", "train.learning_rate in .* is 'fast'"),
         ("targets: [vocals]", "targets: [vocals, vocals]", "model .*targets must be different stems"),
         ("segment_seconds: 4.0 ", "segment_seconds: 1.0 ", "must not exceed shards.segment_seconds"),
@@ -44,11 +44,9 @@ def test_a_wrong_value_is_one_line_that_names_it(tmp_path, old, new, said):
 
 def test_what_no_process_could_do_is_one_line(params):
     ddpm = {"model__process": "ddpm"}
-    with pytest.raises(ValidationError, match="valid_steps must not exceed processes.ddpm.forward.times"):
-        changed(params, **ddpm, train__valid_steps=1001)
-    for name, value in (("sweep__steps", [1, 501]), ("report__spread", {"samples": 2, "steps": 501})):
-        with pytest.raises(ValidationError, match="must not exceed forward.times"):
-            changed(params, **ddpm, processes__ddpm__start=0.5, **{name: value})
+    for name, value in (("train__valid_calls", 501), ("sweep__calls", [1, 501]), ("uncertainty__calls", 501)):
+        with pytest.raises(ValidationError, match="must not exceed the 500 timesteps of ddpm"):
+            changed(params, **ddpm, processes__ddpm__start_time=0.5, **{name: value})
     for prediction in ("epsilon", "velocity"):
         with pytest.raises(ValidationError, match="mask must be complex, or prediction data"):
             changed(params, **ddpm, processes__ddpm__forward__prediction=prediction, networks__band_split__mask="magnitude")

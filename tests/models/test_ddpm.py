@@ -60,7 +60,10 @@ def test_the_cosine_schedule_is_that_of_the_paper():
 
 
 def test_fewer_times_end_in_noise_too():
-    assert make(schedule="linear", timesteps=100, calls=20).abar[-1] < 1e-4 and make(schedule="linear", timesteps=100, calls=20).abar[0] > 0.99
+    assert (
+        make(schedule="linear", timesteps=100, calls=20).abar[-1] < 1e-4
+        and make(schedule="linear", timesteps=100, calls=20).abar[0] > 0.99
+    )
 
 
 def test_the_marginal_has_the_mean_and_the_spread_of_the_closed_form(song):

@@ -23,7 +23,7 @@ MOST = 40  # tracks in a table or a chart: those that changed most
 NAME = 44  # letters of a track's name in the chart
 
 
-def markdown_comment(found: Comparison, folder: Path | None = None, repository: str = "", broken: float | None = None) -> str:
+def as_markdown(found: Comparison, folder: Path | None = None, repository: str = "", broken: float | None = None) -> str:
     """The comment: the verdict, what changed, track by track, pictures; `broken` is the limit that the change fell below, if so.
 
     Pictures are those in `folder` (write_pictures), or those that lie in the commits of the `repository` with this address.

@@ -160,7 +160,9 @@ def write_splits(folder: Path, tracks: Sequence[Track], compute: Compute) -> Non
 def read_index(folder: Path) -> list[Track]:
     """The tracks of `folder`/tracks.parquet in their order."""
     return [
-        Track(str(name), rows["split"].iloc[0], {stem: folder / path for stem, path in zip(rows["stem"], rows["path"], strict=True)})
+        Track(
+            str(name), rows["split"].iloc[0], {stem: folder / path for stem, path in zip(rows["stem"], rows["path"], strict=True)}
+        )
         for name, rows in read_table(folder).groupby("track", sort=False)
     ]
 

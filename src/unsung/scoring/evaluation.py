@@ -53,6 +53,4 @@ def oracle_ratio_mask(references: Mapping[str, Samples], song: Samples, stft: St
     magnitudes = {source: transform(samples).abs() for source, samples in references.items()}
     total = torch.stack(list(magnitudes.values())).sum(0).clamp_min(1e-10)
     y = transform(song)
-    return {
-        source: stft.inverse(y * (magnitude / total), len(song)).numpy().T for source, magnitude in magnitudes.items()
-    }
+    return {source: stft.inverse(y * (magnitude / total), len(song)).numpy().T for source, magnitude in magnitudes.items()}

@@ -17,8 +17,20 @@ from unsung import parallel
 from unsung.config.schema import Compute
 from unsung.config.section import Section
 from unsung.data import synth
+from unsung.data.providers.base import Facts
 from unsung.data.synth.band import RATE
 from unsung.data.tracks import SPLITS, Recording, Split
+
+FACTS = Facts(
+    title="Demo songs",
+    songs="52",
+    hours="0.3",
+    format="44.1 kHz stereo, 16 bit WAV",
+    download="nothing",
+    licence="CC0-1.0",
+    citation="",
+    url="",
+)
 
 ARTISTS = ("The Placeholders", "Null Island", "Loopback", "Ada and the Carry Bits", "Fixed Point", "Monte Carlo", "Heap of Sand")
 ADJECTIVES = ("Quiet", "Electric", "Borrowed", "Northern", "Paper", "Second", "Slow", "Hollow", "Golden", "Distant", "Late")

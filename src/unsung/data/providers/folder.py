@@ -10,9 +10,21 @@ from pathlib import Path
 
 from unsung.audio import EXTENSIONS
 from unsung.data.providers.base import DrawnSplits as Settings
+from unsung.data.providers.base import Facts
 from unsung.data.providers.layout import drawn_splits
 from unsung.data.tracks import SPLITS, Recording, Split
 from unsung.errors import UserError
+
+FACTS = Facts(
+    title="Your own recordings",
+    songs="yours",
+    hours="",
+    format="any audio",
+    download="nothing",
+    licence="yours",
+    citation="",
+    url="",
+)
 
 
 def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:

@@ -12,11 +12,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsung.audio import EXTENSIONS
+from unsung.data.providers.base import Facts
 from unsung.data.providers.base import Limited as Settings
 from unsung.data.providers.layout import limited
 from unsung.data.remote import Remote
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
+
+FACTS = Facts(
+    title="MIR-1K",
+    songs="1000 clips",
+    hours="2.2",
+    format="16 kHz, WAV, left channel band, right channel voice",
+    download="0.8 GB",
+    licence="none stated by its makers; research",
+    citation=(
+        "Hsu and Jang (2010). On the Improvement of Singing Voice Separation for Monaural "
+        "Recordings Using the MIR-1K Dataset. IEEE Transactions on Audio, Speech, and "
+        "Language Processing 18(2)"
+    ),
+    url="https://doi.org/10.1109/TASL.2009.2026503",
+)
 
 ARCHIVE = Remote(
     url="https://ndownloader.figshare.com/files/10256751",

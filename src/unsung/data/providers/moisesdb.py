@@ -16,14 +16,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from unsung.data.providers.base import DrawnSplits, Limited
+from unsung.data.providers.base import DrawnSplits, Facts, Limited
 from unsung.data.providers.layout import drawn_splits, grouped, limited
 from unsung.data.tracks import Recording, Source
 from unsung.errors import UserError
 
-STEMS = Literal[
-    "vocals", "bass", "drums", "guitar", "other_plucked", "percussion", "piano", "other_keys", "bowed_strings", "wind"
-]
+FACTS = Facts(
+    title="MoisesDB",
+    songs="240",
+    hours="14.4",
+    format="44.1 kHz stereo, a WAV for each instrument",
+    download="89 GB, on request",
+    licence="CC-BY-NC-SA-4.0",
+    citation=("Pereira, Araújo, Korzeniowski and Vogl (2023). MoisesDB: A Dataset for Source Separation Beyond 4-Stems. ISMIR"),
+    url="https://doi.org/10.48550/arXiv.2307.15913",
+)
+
+STEMS = Literal["vocals", "bass", "drums", "guitar", "other_plucked", "percussion", "piano", "other_keys", "bowed_strings", "wind"]
 
 
 class Settings(DrawnSplits, Limited):

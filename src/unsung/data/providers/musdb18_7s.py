@@ -9,11 +9,23 @@ github.com/CyberBASSLord-666/LightForge (qa/release-1.6.0/musdb-fixture-provenan
 from collections.abc import Iterator
 from pathlib import Path
 
+from unsung.data.providers.base import Facts
 from unsung.data.providers.base import Limited as Settings
 from unsung.data.providers.layout import limited
 from unsung.data.providers.musdb import stem_files
 from unsung.data.remote import Remote
 from unsung.data.tracks import Recording
+
+FACTS = Facts(
+    title="MUSDB18, excerpts of 6.8 seconds",
+    songs="144",
+    hours="0.3",
+    format="44.1 kHz stereo, AAC stem files",
+    download="0.15 GB",
+    licence="research and education only; as MUSDB18",
+    citation=("Rafii, Liutkus, Stöter, Mimilakis and Bittner (2017). The MUSDB18 Corpus for Music Separation. Zenodo"),
+    url="https://doi.org/10.5281/zenodo.1117372",
+)
 
 ARCHIVE = Remote(
     url="https://github.com/sigsep/sigsep-mus-db/releases/download/v0.4.0/MUSDB18-7-STEMS.zip",

@@ -8,12 +8,24 @@ folders train/ and test/. URL and SHA-256 as in torchaudio (torchaudio/datasets/
 from collections.abc import Iterator
 from pathlib import Path
 
+from unsung.data.providers.base import Facts
 from unsung.data.providers.base import Limited as Settings
 from unsung.data.providers.layout import limited
 from unsung.data.providers.musdb import STREAMS, songs
 from unsung.data.remote import Remote
 from unsung.data.tracks import Recording
 from unsung.errors import UserError
+
+FACTS = Facts(
+    title="MUSDB18-HQ",
+    songs="150",
+    hours="10",
+    format="44.1 kHz stereo, WAV",
+    download="22.7 GB",
+    licence="research and education only; 46 songs CC-BY-NC-SA-4.0",
+    citation=("Rafii, Liutkus, Stöter, Mimilakis and Bittner (2019). MUSDB18-HQ, an Uncompressed Version of MUSDB18. Zenodo"),
+    url="https://doi.org/10.5281/zenodo.3338373",
+)
 
 ARCHIVE = Remote(
     url="https://zenodo.org/record/3338373/files/musdb18hq.zip",

@@ -16,11 +16,26 @@ from pydantic import Field
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from unsung.data.providers.base import Limited
+from unsung.data.providers.base import Facts, Limited
 from unsung.data.providers.layout import grouped, limited, place
 from unsung.data.remote import Remote
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
+
+FACTS = Facts(
+    title="Slakh2100 redux",
+    songs="1710",
+    hours="about 118",
+    format="44.1 kHz mono, a FLAC for each instrument",
+    download="104 GB",
+    licence="CC-BY-4.0",
+    citation=(
+        "Manilow, Wichern, Seetharaman and Le Roux (2019). "
+        "Cutting Music Source Separation Some Slakh: A Dataset to Study the Impact of "
+        "Training Data Quality and Quantity. WASPAA"
+    ),
+    url="https://doi.org/10.1109/WASPAA.2019.8937170",
+)
 
 ARCHIVE = Remote(
     url="https://zenodo.org/record/4599666/files/slakh2100_flac_redux.tar.gz",
