@@ -11,7 +11,7 @@ import soundfile
 
 from tests.conftest import SHARED
 from unsung.scoring.bsseval import BSSEval
-from unsung.scoring.scorer import museval_metrics
+from unsung.scoring.scorer import ILL_POSED, museval_metrics
 
 RATE, TAPS = 8000, 512
 CLOSE = 1e-6  # dB
@@ -156,26 +156,47 @@ def test_real_voices(clip):
     np.testing.assert_allclose(BSSEval(truth, rate, 512).images(found), museval(truth, found, rate), atol=CLOSE)
 
 
-@pytest.mark.parametrize("song", ["Caesium", "Francium", "Hydrogen", "Potassium", "Sodium"])
+def real_song(song, noise=0.0):
+    """References of 5 s in stereo, with white noise added to them."""
+    folder, rate = shared("everything_is_free", song), 44_100
+    stems = [folder / f"{stem}.ogg" for stem in ("vocals", "accompaniment")]
+    references = np.stack([soundfile.read(stem, start=70 * rate, frames=5 * rate + 99)[0] for stem in stems])
+    return references + noise * np.random.default_rng(1).uniform(-1, 1, references.shape), rate
+
+
+def another_draw(samples):
+    """The same signals but for the last bit."""
+    return samples * (1 + np.finfo(float).eps * np.random.default_rng(2).choice([-1, 0, 1], samples.shape))
+
+
+SONGS = ["Caesium", "Francium", "Hydrogen", "Potassium"]  # in Sodium nobody sings at this moment
+
+
+@pytest.mark.parametrize("song", SONGS)
 def test_real_songs_of_which_a_codec_took_the_top(song):
-    """With an empty band rounding decides: there we are as near to museval as museval to itself with a sample of silence more."""
-    folder = shared("everything_is_free", song)
-    rate = 44_100
-    parts = [
-        soundfile.read(folder / f"{stem}.ogg", start=70 * rate, frames=5 * rate + 99)[0] for stem in ("vocals", "accompaniment")
-    ]
-    truth = np.stack(parts)
-    if not truth.any(axis=(1, 2)).all():
-        pytest.skip(f"nobody sings at this moment of {song}")
-    found = estimates_of(truth)
-    scorer, his = BSSEval(truth, rate, 512), museval(truth, found, rate)
-    longer = [np.pad(x, ((0, 0), (0, 200_000), (0, 0))) for x in (truth, found)]
-    own = np.abs(museval(*longer, rate)[..., : his.shape[2]] - his)
-    away = np.abs(scorer.images(found) - his)
-    assert np.array_equal(np.isnan(away), np.isnan(his))
-    assert np.nanmax(away[0]) < CLOSE  # SDR needs no filter
-    assert np.nanmax(away) < max(CLOSE, 3 * np.nanmax(own))
-    assert (scorer.condition > 1e12) == (np.nanmax(own) > CLOSE)
+    """With an empty band rounding decides on ISR, SIR and SAR, museval's too; what no filter enters is the same on any machine.
+
+    How far museval is from itself there is no yardstick: its draws differ by a factor of ten (docs/experiments.md).
+    """
+    references, rate = real_song(song)
+    estimates = estimates_of(references)
+    scorer, expected = BSSEval(references, rate, 512), museval(references, estimates, rate)
+    mine = scorer.images(estimates)
+    np.testing.assert_allclose(mine[0], expected[0], atol=CLOSE)  # SDR; where one has no score, neither has the other
+    assert np.array_equal(np.isnan(mine), np.isnan(expected)) and not np.isinf(mine).any()
+    again = museval(another_draw(references), another_draw(estimates), rate)
+    assert np.nanmax(np.abs(again - expected)) > CLOSE and scorer.condition > ILL_POSED
+
+
+@pytest.mark.parametrize("song", SONGS)
+def test_the_same_songs_with_noise_in_the_empty_band(song):
+    """With noise of a 13-bit step every score is museval's, and no song is named ill-posed."""
+    references, rate = real_song(song, noise=2**-13)
+    estimates = estimates_of(references)
+    scorer, expected = BSSEval(references, rate, 512), museval(references, estimates, rate)
+    np.testing.assert_allclose(scorer.images(estimates), expected, atol=CLOSE)
+    again = museval(another_draw(references), another_draw(estimates), rate)
+    assert np.nanmax(np.abs(again - expected)) < CLOSE and scorer.condition < ILL_POSED
 
 
 def test_a_real_song_of_four_sources_in_full_band():
