@@ -73,7 +73,7 @@ summary:  ## Print .scratch/comment.md, or write it to the summary of a workflow
 
 lock: .venv/installed  ## Pin everything below the dependencies of pyproject.toml anew
 	$(IN_VENV) python -m pip install --quiet uv==0.13.8
-	$(IN_VENV) uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header requirements.in \
+	$(IN_VENV) uv pip compile --quiet --universal --python-version 3.11.4 --no-annotate --no-header requirements.in \
 		| grep -vE '^(nvidia-|triton|cuda-toolkit)' > requirements.txt  # torch pins these itself, and a CPU build needs none of them
 
 # Open-Unmix in an environment of its own, over the project's: what both need they share, so that the comparison is fair.
