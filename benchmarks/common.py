@@ -9,7 +9,7 @@ from unsung.config.params import Params, load_params
 from unsung.data.providers import demo
 from unsung.data.tracks import Recording
 
-SMALL = {  # values of networks such that a CPU comes to a few hundred steps in minutes
+SMALL: dict[str, dict[str, object]] = {  # values of networks such that a CPU comes to a few hundred steps in minutes
     "unet": {"networks.unet.widths": [16, 32, 64, 128]},
     "tfswa_unet": {"networks.tfswa_unet.dims": [16, 32, 64, 128], "networks.tfswa_unet.depths": [2, 2, 2, 2]},
 }

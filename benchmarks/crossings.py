@@ -28,11 +28,11 @@ from common import ROOT, SMALL, changed, seconds
 from torch.optim.swa_utils import AveragedModel
 
 from unsung import separation
-from unsung.config.params import Params, load_params
 from unsung.data import batches
 from unsung.data.shards import Settings, Shards
 from unsung.models.separator import Config, Separator, generators
-from unsung.scoring.aggregate import markdown
+from unsung.config.params import Params, load_params
+from unsung.reporting import markdown
 
 FEW = (1, 2, 4, 8)
 MANY = (*FEW, 20, 50)
@@ -100,7 +100,8 @@ def queue(name: str) -> None:
     """Put an experiment for each row into DVC's queue."""
     wanted, params = TABLES[name], load_params(ROOT / "params.yaml")
     for crossing in wanted.crossings:
-        values = {"model.network": crossing.network, "model.process": crossing.process, **SMALL.get(crossing.network, {})}
+        chosen: dict[str, object] = {"model.network": crossing.network, "model.process": crossing.process}
+        values = chosen | SMALL.get(crossing.network, {})
         taken = step_seconds(changed(params, values))
         steps = VALIDATIONS * math.ceil(wanted.seconds / taken / VALIDATIONS)
         print(f"{crossing.network} with {crossing.process}: {taken:.3f} s a step, {steps} steps")
@@ -149,7 +150,7 @@ def results(name: str) -> None:
     known = pd.read_csv(RESULTS, dtype=TYPES) if RESULTS.exists() else found[:0]
     rows = pd.concat([known, found]).drop_duplicates(KEYS, keep="last")
     rows.to_csv(RESULTS, index=False, float_format="%.4g")
-    print(markdown(rows[rows["table"] == name].drop(columns="table")))
+    print(markdown.table(rows[rows["table"] == name].drop(columns="table")))
 
 
 def finished(name: str) -> Iterator[dict[str, Any]]:

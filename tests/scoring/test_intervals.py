@@ -10,6 +10,7 @@ def test_the_interval_of_a_mean_is_scipys():
     expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert of_mean(values) == pytest.approx((expected.low, expected.high))
     assert np.isnan(of_mean(values[:1])).all()
+    assert of_mean(np.full(6, 0.25)) == (0.25, 0.25)
 
 
 @pytest.mark.parametrize("tracks", [6, 40])

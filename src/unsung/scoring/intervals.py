@@ -34,7 +34,8 @@ def of_mean(values: Values) -> tuple[float, float]:
     """Student's 95 % interval of the mean, NaN for less than two values."""
     if len(values) < 2:
         return NONE
-    half = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    # of equal values scipy.stats.t.interval makes NaN, and ttest_1samp a warning
+    half = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * scipy.stats.sem(values)
     return float(values.mean() - half), float(values.mean() + half)
 
 
