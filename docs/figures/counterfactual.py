@@ -66,7 +66,8 @@ def main() -> None:
         )  # fmt: skip
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=100, facecolor="white")
-    Image.open(drawn).convert("RGB").quantize(64).save(PICTURE, optimize=True)  # a quarter of the size
+    # With 64 colours the file is a quarter as large.
+    Image.open(drawn).convert("RGB").quantize(64).save(PICTURE, optimize=True)
     print(PICTURE.relative_to(ROOT))
 
 
