@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
+from unsung.config.params import Params, load_params
 from unsung.data.providers import demo
 from unsung.data.tracks import Recording
-from unsung.params import Params, load_params
 
 SMALL = {  # values of networks such that a CPU comes to a few hundred steps in minutes
     "unet": {"networks.unet.widths": [16, 32, 64, 128]},

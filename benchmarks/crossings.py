@@ -28,11 +28,11 @@ from common import ROOT, SMALL, changed, seconds
 from torch.optim.swa_utils import AveragedModel
 
 from unsung import separation
+from unsung.config.params import Params, load_params
 from unsung.data import batches
 from unsung.data.shards import Settings, Shards
 from unsung.models.separator import Config, Separator, generators
-from unsung.params import Params, load_params
-from unsung.reporting.tables import markdown
+from unsung.scoring.aggregate import markdown
 
 FEW = (1, 2, 4, 8)
 MANY = (*FEW, 20, 50)

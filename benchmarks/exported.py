@@ -18,8 +18,8 @@ import torch
 from common import ROOT, SMALL, changed, seconds, table
 
 from unsung import export
+from unsung.config.params import load_params
 from unsung.models.separator import Config, Separator, generators
-from unsung.params import load_params
 
 ROUNDS, WINDOW = 5, 8  # seconds
 CPU = torch.device("cpu")

@@ -17,11 +17,11 @@ import soundfile
 from common import ROOT, compose, hours, peak_gigabytes, real_run, seconds, table
 
 from unsung import parallel
+from unsung.config.params import Params, load_params
 from unsung.data.providers import PROVIDERS
 from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
 from unsung.data.tracks import Recording
-from unsung.params import Params, load_params
 
 ROUNDS, RATE = 2, 44_100
 

@@ -22,8 +22,8 @@ import numpy as np
 import soundfile
 from common import ROOT, peak_gigabytes, seconds, table
 
-from unsung.bsseval import BSSEval
-from unsung.scoring import museval_metrics
+from unsung.scoring.bsseval import BSSEval
+from unsung.scoring.scorer import museval_metrics
 
 SHARED, RATE, TAPS = ROOT.parent / "shared" / "data" / "everything_is_free", 44_100, 512
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -6,11 +6,11 @@ import pandas as pd
 
 from stages import SCORES, SEPARATED, STEMS
 from unsung import parallel
+from unsung.config.params import load_params
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
-from unsung.evaluation import score_track
 from unsung.files import atomically
-from unsung.params import load_params
+from unsung.scoring.evaluation import score_track
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from unsung.config.params import Params, load_params
+from unsung.config.schema import Compute
 from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
 from unsung.data.tracks import SPLITS, Recording, read_index, write_splits
 from unsung.models.separator import Config, Separator
-from unsung.params import Params, load_params
-from unsung.sections import Compute
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"

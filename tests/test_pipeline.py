@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from tests.conftest import ROOT, song, write_song
-from unsung.reporting.tables import COUNTS
+from unsung.scoring.aggregate import COUNTS
 
 STAGES = ["download", "resample", "shard", "train", "sweep", "separate", "evaluate", "report"]
 SMALL = {

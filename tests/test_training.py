@@ -107,7 +107,7 @@ from pathlib import Path
 sys.path.insert(0, {root!r} + "/src")
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
-from unsung.params import Params
+from unsung.config.params import Params
 from unsung import training
 params = Params.model_validate_json(Path({params!r}).read_text())
 shards = Shards(Path({shards!r}), "train", Settings.of(params))
@@ -280,7 +280,7 @@ from unsung import training
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
 from unsung.files import scratch
-from unsung.params import Params
+from unsung.config.params import Params
 params = Params.model_validate_json(Path(sys.argv[1]).read_text())
 with scratch("train", "together") as folder:
     shards = Shards(Path(sys.argv[2]), "train", Settings.of(params))

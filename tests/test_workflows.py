@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from tests.comparing.test_comparison import BASE, History
 from tests.conftest import ROOT
-from unsung.comparing.words import MARK
+from unsung.comparing.comment import MARK
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 spec = importlib.util.spec_from_file_location("rehearse", ROOT / ".github" / "rehearse.py")

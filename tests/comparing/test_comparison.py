@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from tests.test_cli import unsung
 from unsung.cli import app
+from unsung.comparing.comment import MARK, bars, comment, plain, write_pictures
 from unsung.comparing.comparison import Comparison
 from unsung.comparing.revisions import Revision, flat
-from unsung.comparing.words import MARK, bars, comment, plain, write_pictures
 from unsung.errors import UserError
 from unsung.files import portable
 

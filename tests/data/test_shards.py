@@ -119,7 +119,7 @@ import numpy as np, soundfile
 from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
 from unsung.data.tracks import Recording
-from unsung.sections import Audio, Compute
+from unsung.config.schema import Audio, Compute
 folder, seconds = Path(sys.argv[1]), int(sys.argv[2])
 noise = (3000 * np.random.default_rng(0).standard_normal((16_000 * 60, 1))).astype(np.int16)
 for stem in ("vocals", "rest"):

@@ -186,7 +186,7 @@ def test_a_killed_extraction_goes_on(tmp_path, make):
     files = {f"{number:03}.wav": CONTENT[:500_000] for number in range(60)}
     archive, out = make(tmp_path / "archive", files), tmp_path / "out"
     code = (
-        "from pathlib import Path; from unsung.data.unpack import extract; from unsung.sections import Compute;"
+        "from pathlib import Path; from unsung.data.unpack import extract; from unsung.config.schema import Compute;"
         "compute = Compute(scheduler='', workers=1, loader_workers=0, tensorboard=False, wandb=False);"
         f"extract(Path({str(archive)!r}), Path({str(out)!r}), compute)"
     )

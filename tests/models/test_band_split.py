@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from unsung.models.networks.band_split import BandSplit, band_widths
-from unsung.models.networks.shape import Shape, embed
+from unsung.models.networks.base import Shape, embed
 
 
 def make(targets=1, channels=1, state=True):

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from unsung import spectrum
+from unsung.config.schema import Loss
 from unsung.models import losses
-from unsung.sections import Loss
 
 TERMS = {
     "spectrum",

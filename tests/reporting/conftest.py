@@ -6,12 +6,12 @@ import pytest
 
 from tests.conftest import changed
 from unsung import audio, separation
+from unsung.config.params import Params
 from unsung.data.tracks import Track, mixture, read_index
-from unsung.evaluation import score_track
 from unsung.models.separator import Config, Separator
-from unsung.params import Params
 from unsung.reporting.scenes import Scene, chosen, scenes
-from unsung.reporting.tables import by_track
+from unsung.scoring.aggregate import by_track
+from unsung.scoring.evaluation import score_track
 
 CURVE = pd.DataFrame({"step": [4, 8], "train_loss": [2.0, 1.0], "valid_sdr": [3.25, 2.0]})
 STEPS = pd.DataFrame({"steps": [1, 2], "valid_sdr": [3.25, 3.0], "tracks": [1, 1]})

@@ -8,8 +8,9 @@ import pytest
 from tests.conftest import changed
 from tests.reporting.conftest import CURVE, STEPS
 from unsung.files import portable, sha256
-from unsung.reporting import figures, tables
+from unsung.reporting import figures
 from unsung.reporting.report import draw, write_report
+from unsung.scoring import aggregate
 
 CROSSINGS = pd.DataFrame(
     {"table": ["demo"], "network": ["unet"], "process": ["ddpm"], "vocals_sdr": [7.654], "vocals_gnsdr": [np.nan]}
@@ -24,7 +25,7 @@ def report(run, folder, **changes):
 
 def test_a_report_can_be_read_on_its_own(run, tmp_path):
     text = report(run, tmp_path)
-    metrics = tables.metrics(run.scores, "unsung")
+    metrics = aggregate.metrics(run.scores, "unsung")
     assert f"{metrics['vocals']['sdr']:.2f} dB" in text
     assert "the weights are those of step 4" in text.lower() and "SDR 3.25 dB" in text
     for line in (

@@ -15,7 +15,7 @@ import pandas as pd
 from unsung.comparing.revisions import METRICS, SPLITS, WEIGHTS, Revision
 from unsung.errors import UserError
 from unsung.files import portable
-from unsung.reporting.intervals import of_mean, sign_test
+from unsung.scoring.intervals import of_mean, sign_test
 
 SCORING = ("evaluate.window_seconds", "evaluate.filter_taps", "evaluate.silent_estimates", "model.targets")
 CODE = ("bsseval", "evaluation", "measures", "scoring")  # what scores

@@ -75,7 +75,7 @@ class Revision:
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        """One row for each test track, as tables.wide has it."""
+        """One row for each test track, as aggregate.wide has it."""
         found = self.read(TRACKS) or b"track\n"
         kinds = {"dtype": {"track": str}, "keep_default_na": False, "na_values": [""]}
         return pd.read_csv(io.BytesIO(found), **kinds).drop_duplicates("track")

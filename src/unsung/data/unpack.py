@@ -19,9 +19,9 @@ from typing import IO, cast
 from tqdm import tqdm
 
 from unsung import parallel
+from unsung.config.schema import Compute
 from unsung.errors import UserError
 from unsung.files import FULL, atomically, check_space, remove, room
-from unsung.sections import Compute
 
 PIECE = 2**20  # bytes
 

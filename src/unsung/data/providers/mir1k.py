@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsung.audio import EXTENSIONS
-from unsung.data.fetch import Remote
-from unsung.data.layout import limited
+from unsung.data.providers.base import Limited as Settings
+from unsung.data.providers.layout import limited
+from unsung.data.remote import Remote
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://ndownloader.figshare.com/files/10256751",
@@ -30,13 +30,13 @@ VALID_SONGS = {"abjones_5", "amy_9"}
 NOT_CLIPS = {"UndividedWavfile", "LyricsWav"}
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every clip below `root`, at most `providers.mir1k.limit` of each split, wherever its folder Wavfile lies.
 
     Raises:
         UserError: there is none.
     """
-    return limited(_clips(root), params.providers.mir1k.limit)
+    return limited(_clips(root), settings.limit)
 
 
 def _clips(root: Path) -> Iterator[Recording]:

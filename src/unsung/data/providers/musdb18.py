@@ -8,11 +8,11 @@ folders train/ and test/. URL, size and MD5 as Zenodo's record gives them; it pu
 from collections.abc import Iterator
 from pathlib import Path
 
-from unsung.data.fetch import Remote
-from unsung.data.layout import limited
-from unsung.data.musdb import stem_files
+from unsung.data.providers.base import Limited as Settings
+from unsung.data.providers.layout import limited
+from unsung.data.providers.musdb import stem_files
+from unsung.data.remote import Remote
 from unsung.data.tracks import Recording
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://zenodo.org/records/1117372/files/musdb18.zip",
@@ -22,6 +22,6 @@ ARCHIVE = Remote(
 )
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every song by name, at most `providers.musdb18.limit` of each split."""
-    return limited(stem_files(root, "MUSDB18"), params.providers.musdb18.limit)
+    return limited(stem_files(root, "MUSDB18"), settings.limit)

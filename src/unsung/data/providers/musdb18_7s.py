@@ -9,11 +9,11 @@ github.com/CyberBASSLord-666/LightForge (qa/release-1.6.0/musdb-fixture-provenan
 from collections.abc import Iterator
 from pathlib import Path
 
-from unsung.data.fetch import Remote
-from unsung.data.layout import limited
-from unsung.data.musdb import stem_files
+from unsung.data.providers.base import Limited as Settings
+from unsung.data.providers.layout import limited
+from unsung.data.providers.musdb import stem_files
+from unsung.data.remote import Remote
 from unsung.data.tracks import Recording
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://github.com/sigsep/sigsep-mus-db/releases/download/v0.4.0/MUSDB18-7-STEMS.zip",
@@ -23,6 +23,6 @@ ARCHIVE = Remote(
 )
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every excerpt by name, at most `providers.musdb18_7s.limit` of each split."""
-    return limited(stem_files(root, "MUSDB18-7-STEMS"), params.providers.musdb18_7s.limit)
+    return limited(stem_files(root, "MUSDB18-7-STEMS"), settings.limit)

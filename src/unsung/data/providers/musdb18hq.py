@@ -8,12 +8,12 @@ folders train/ and test/. URL and SHA-256 as in torchaudio (torchaudio/datasets/
 from collections.abc import Iterator
 from pathlib import Path
 
-from unsung.data.fetch import Remote
-from unsung.data.layout import limited
-from unsung.data.musdb import STREAMS, songs
+from unsung.data.providers.base import Limited as Settings
+from unsung.data.providers.layout import limited
+from unsung.data.providers.musdb import STREAMS, songs
+from unsung.data.remote import Remote
 from unsung.data.tracks import Recording
 from unsung.errors import UserError
-from unsung.params import Params
 
 ARCHIVE = Remote(
     url="https://zenodo.org/record/3338373/files/musdb18hq.zip",
@@ -23,13 +23,13 @@ ARCHIVE = Remote(
 )
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every song by name, at most `providers.musdb18hq.limit` of each split.
 
     Raises:
         UserError: train/ or test/ is missing, or a song lacks a file.
     """
-    return limited(_songs(root), params.providers.musdb18hq.limit)
+    return limited(_songs(root), settings.limit)
 
 
 def _songs(root: Path) -> Iterator[Recording]:
