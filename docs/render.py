@@ -7,6 +7,7 @@ What stands between two markers is written by this script:
 
     <!-- figure: metrics/separation.json vocals.sdr .2f -->10.35<!-- /figure -->
     <!-- figure: FILE.csv COLUMN=VALUE ... COLUMN FORMAT -->: the one row with these values
+    <!-- figure: FILE.csv median COLUMN FORMAT -->: the median over all rows
     <!-- table: FILE.csv -->: all of it
     <!-- datasets -->: one row for each provider
     <!-- dataset: PROVIDER -->: citation, licence and size
@@ -18,7 +19,6 @@ import argparse
 import csv
 import importlib
 import json
-import pkgutil
 import re
 import shlex
 import sys
@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from functools import cache, partial, reduce
 from itertools import zip_longest
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import mdformat
@@ -62,35 +63,29 @@ def table(what: str, root: Path) -> str:
 def datasets() -> str:
     """The overview: a row for each provider, linked to its section."""
     header = ["provider", "dataset", "songs", "hours", "format", "download", "licence"]
-    found = [
-        [
-            f"[{name}](#{name})", facts.title, facts.songs, "" if facts.hours is None else f"{facts.hours:g}", facts.format,
-            facts.download, facts.licence,
-        ]
-        for name, facts in providers().items()
-    ]  # fmt: skip
-    return _markdown(header, found)
+    return _markdown(
+        header,
+        [[f"[{name}](#{name})", *(getattr(facts, key) for key in ("title", *header[2:]))] for name, facts in providers().items()],
+    )
 
 
 def dataset(name: str) -> str:
     """Citation, licence and size of one provider, as a list."""
-    facts = providers()[name.strip()]
-    hours = f", {facts.hours:g} hours" if facts.hours is not None else ""
-    lines = [f"**Songs**: {facts.songs}{hours}, {facts.format}", f"**Licence**: {facts.licence}"]
-    if facts.doi:
-        doi = f"[doi:{facts.doi}](https://doi.org/{facts.doi})"
-        lines.insert(0, f"**Cite**: {facts.authors} ({facts.year}). *{facts.publication}*. {doi}")
+    facts = providers()[name]
+    what = ", ".join(filter(None, (facts.songs, facts.hours and f"{facts.hours} hours", facts.format)))
+    lines = [f"**Songs**: {what}", f"**Licence**: {facts.licence}"]
+    if facts.citation:
+        link = facts.url.replace("https://doi.org/", "doi:")
+        lines.append(f"**Cite**: {facts.citation}. [{link}]({facts.url})")
     return "\n".join(f"- {line}" for line in lines)
 
 
 @cache
 def providers() -> dict[str, Any]:
-    """The FACTS of every provider that has some, by name."""
+    """The FACTS of every provider, by name."""
     sys.path.insert(0, str(ROOT / "src"))
-    package = importlib.import_module("unsung.data.providers")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    modules = {name: importlib.import_module(f"{package.__name__}.{name}") for name in names}
-    return {name: module.FACTS for name, module in modules.items() if hasattr(module, "FACTS")}
+    registry = importlib.import_module("unsung.config.registry")
+    return {name: registry.module(registry.PROVIDERS, name).FACTS for name in registry.PROVIDERS}
 
 
 def rendered(text: str, root: Path = ROOT) -> str:
@@ -120,7 +115,9 @@ def _of_json(path: Path, name: str) -> Any:
     return reduce(lambda value, key: value[key], name.split("."), json.loads(path.read_text()))
 
 
-def _of_csv(path: Path, conditions: Sequence[str], name: str) -> str:
+def _of_csv(path: Path, conditions: Sequence[str], name: str) -> str | float:
+    if conditions == ["median"]:
+        return median(float(row[name]) for row in _rows(path))
     wanted = dict(condition.split("=", 1) for condition in conditions)
     rows = [row for row in _rows(path) if wanted.items() <= row.items()]
     if len(rows) != 1:
