@@ -25,7 +25,6 @@ from unsung.config.section import ProcessSettings
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import fingerprint, remove, sha256
-from unsung.models import processes
 from unsung.models.separator import CONFIG, WEIGHTS, Config, Separator, generators
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
@@ -66,10 +65,8 @@ class Method:
             UserError: the model cannot be read, or cannot work so.
         """
         separator, device = Separator.load(self.model), device_of(self.separate.accelerator)
-        if self.process:
-            separator.process = processes.build(separator.config.process, self.process)
-        if self.calls:
-            separator.process = separator.process.with_settings(calls=self.calls)
+        settings = self.process or separator.process.settings
+        separator.sample_with(settings.changed(calls=self.calls) if self.calls else settings)
         if not self.separate.int8:
             return separator.to(device)
         if device.type != "cpu":

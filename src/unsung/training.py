@@ -88,7 +88,7 @@ class Training(LightningModule):
         self.params, self.valid = params, valid
         self.plan = valid_plan(params)
         if self.averaged.process.has_state:
-            self.averaged.process = self.averaged.process.with_settings(calls=params.train.valid_calls)
+            self.averaged.sample_with(self.averaged.process.settings.changed(calls=params.train.valid_calls))
 
     @property
     def averaged(self) -> Separator:

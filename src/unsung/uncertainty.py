@@ -23,7 +23,7 @@ def write_maps(track: Track, folder: Path, method: Method, wanted: Uncertainty) 
     separator = method.load()
     if wanted.draws < 2 or not separator.process.has_state or (folder / track.name).exists():
         return
-    separator.process = separator.process.with_settings(draws=wanted.draws, calls=wanted.calls)
+    separator.sample_with(separator.process.settings.changed(draws=wanted.draws, calls=wanted.calls))
     if pieces := list(_pieces(separator, track, method)):
         save_maps(folder / track.name, separator.config.targets, np.concatenate(pieces, axis=2))
 

@@ -40,10 +40,9 @@ def sweep_track(track: Track, method: separation.Method, plan: separation.Plan, 
     """
     torch.set_num_threads(1)
     separator = method.load()
-    process = separator.process
-    rows = []
-    for number in sorted({*calls, process.settings.calls}) if process.has_state else [1]:
-        separator.process = process.with_settings(calls=number)
+    settings, rows = separator.process.settings, []
+    for number in sorted({*calls, settings.calls}) if separator.process.has_state else [1]:
+        separator.sample_with(settings.changed(calls=number))
         rows.append((number, valid_sdr(separator, track, plan)))
     return pd.DataFrame(rows, columns=["calls", "valid_sdr"]).assign(track=track.name)
 

@@ -41,6 +41,14 @@ class ProcessSettings(Section):
     forward: Section
     calls: PositiveInt
 
+    def changed(self, **values: object) -> "ProcessSettings":
+        """The same settings with some values changed, such as calls=4.
+
+        Raises:
+            UserError: the process cannot work so.
+        """
+        return validate(type(self), self.model_dump() | values, "the sampling")
+
     def check(self, network: NetworkSettings, calls: Sequence[int]) -> None:
         """Raise a ValueError if the process cannot work with this network or in so many calls."""
 

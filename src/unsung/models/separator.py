@@ -20,6 +20,7 @@ from torch import Generator, Tensor, nn
 
 from unsung import spectrum
 from unsung.config.schema import Loss, Params
+from unsung.config.section import ProcessSettings
 from unsung.errors import UserError
 from unsung.models import losses, networks, processes
 from unsung.models.networks import MaskNetwork, Shape
@@ -82,6 +83,10 @@ class Separator(nn.Module):
         shape = Shape(len(config.targets), config.channels, config.stft.freqs, config.sample_rate, state=self.process.has_state)
         settings = networks.settings(config.network, config.network_settings)
         self.network: MaskNetwork = networks.build(config.network, shape, settings)
+
+    def sample_with(self, settings: ProcessSettings) -> None:
+        """From now on, sample as these settings of the model's process say."""
+        self.process = processes.build(self.config.process, settings)
 
     def loss(
         self, stems: Complex[Tensor, "batch part channel freq frame"], settings: Loss, rngs: Sequence[Generator]

@@ -4,10 +4,12 @@ Its settings are `providers.<name>` in params.yaml; its page in docs/data.md say
 """
 
 from pathlib import Path
+from typing import cast
 
 from unsung.config import registry
 from unsung.config.schema import Params
 from unsung.data import fetch
+from unsung.data.providers.base import Provider
 from unsung.data.providers.root import is_downloaded, root_of
 from unsung.data.tracks import Recording
 
@@ -24,4 +26,4 @@ def provide(raw: Path, params: Params) -> tuple[Path, list[Recording]]:
     elif is_downloaded(module, params):
         fetch.bring(module.ARCHIVE, params.compute)
     root = root_of(raw, params)
-    return root, list(module.tracks(root, params.provider, params.model.targets))
+    return root, list(cast(Provider, module).tracks(root, params.provider, params.model.targets))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import model_validator
 
@@ -44,6 +44,7 @@ class Limited(Section):
     limit: Count  # tracks to take of each split, 0 takes all
 
 
+@runtime_checkable
 class Provider(Protocol):
     """What a provider's module offers.
 

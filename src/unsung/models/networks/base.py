@@ -7,7 +7,7 @@ and imaginary parts as a last axis: ONNX and half precision have no complex numb
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
@@ -83,6 +83,7 @@ class MaskNetwork(nn.Module):
         return level(*inputs)  # type: ignore[no-any-return]
 
 
+@runtime_checkable
 class NetworkModule(Protocol):
     """What a network's module offers."""
 

@@ -1,14 +1,14 @@
 """What processes share: the process as a Separator uses it, a training example, masks as counterfactuals, noise."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol, Self
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Complex
 from torch import Generator, Tensor
 
-from unsung.config.section import ProcessSettings, validate
+from unsung.config.section import ProcessSettings
 from unsung.models.networks.base import Mixture, State, Time
 
 Draws = Complex[Tensor, "draw batch target channel freq frame"]  # counterfactuals
@@ -25,21 +25,7 @@ class Example:
     goal: State | None = None  # what the network is to put out, where that is not masks that leave the counterfactual
 
 
-@dataclass(frozen=True)
-class BaseProcess:
-    """A process is made of its settings and has no other state."""
-
-    settings: ProcessSettings
-
-    def with_settings(self, **values: object) -> Self:
-        """The same process with some settings changed, such as calls=4.
-
-        Raises:
-            UserError: it cannot work so.
-        """
-        return replace(self, settings=validate(type(self.settings), self.settings.model_dump() | values, "the sampling"))
-
-
+@runtime_checkable
 class Process(Protocol):
     """What a process offers."""
 
@@ -49,9 +35,6 @@ class Process(Protocol):
     @property
     def settings(self) -> ProcessSettings:
         """What `processes.<name>` of params.yaml says."""
-
-    def with_settings(self, **values: object) -> Self:
-        """The same process with some settings changed."""
 
     def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
         """What training shows the network of the counterfactual `a` of the mixture `y`."""

@@ -16,7 +16,7 @@ from torch import Generator
 
 from unsung.config.section import ProcessSettings, Section, Share, Weight
 from unsung.models.networks.base import Mixture, State, Time
-from unsung.models.processes.base import BaseProcess, Draws, Example, NetworkCall, noise_like, remaining
+from unsung.models.processes.base import Draws, Example, NetworkCall, noise_like, remaining
 
 
 class Forward(Section):
@@ -37,7 +37,7 @@ class Settings(ProcessSettings):
 
 
 @dataclass(frozen=True)
-class Process(BaseProcess):
+class Process:
     """The process as a Separator uses it."""
 
     settings: Settings

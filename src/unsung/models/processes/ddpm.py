@@ -25,7 +25,7 @@ from torch import Generator, Tensor
 from unsung.config.section import NetworkSettings, ProcessSettings, Section, Share, Weight
 from unsung.errors import UserError
 from unsung.models.networks.base import Mixture, State, Time
-from unsung.models.processes.base import BaseProcess, Draws, Example, NetworkCall, noise_like, remaining
+from unsung.models.processes.base import Draws, Example, NetworkCall, noise_like, remaining
 from unsung.spectrum import compress
 
 Step = Callable[[State, int, State], State]  # what the network put out at t, t, x(t) -> x at the time before
@@ -73,7 +73,7 @@ class Settings(ProcessSettings):
 
 
 @dataclass(frozen=True)
-class Process(BaseProcess):
+class Process:
     """The process as a Separator uses it."""
 
     settings: Settings

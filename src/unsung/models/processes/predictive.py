@@ -11,7 +11,7 @@ from torch import Generator
 
 from unsung.config.section import ProcessSettings, Section
 from unsung.models.networks.base import Mixture, State
-from unsung.models.processes.base import BaseProcess, Draws, Example, NetworkCall, remaining
+from unsung.models.processes.base import Draws, Example, NetworkCall, remaining
 
 
 class Settings(ProcessSettings):
@@ -24,7 +24,7 @@ class Settings(ProcessSettings):
 
 
 @dataclass(frozen=True)
-class Process(BaseProcess):
+class Process:
     """The process as a Separator uses it."""
 
     settings: Settings
