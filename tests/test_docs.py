@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from unsung.config import registry
 
 spec = importlib.util.spec_from_file_location("render", ROOT / "docs" / "render.py")
 render = importlib.util.module_from_spec(spec)
@@ -76,9 +75,11 @@ def test_the_check_names_the_first_difference_until_it_is_written(project, monke
 
 def test_every_provider_has_its_row_and_its_section():
     data = (ROOT / "docs" / "data.md").read_text()
-    for name in registry.PROVIDERS:
-        assert f"\n## {name}\n" in data and f"<!-- dataset: {name} -->" in data
-        assert f"[{name}](#{name})" in render.datasets()
+    for name, facts in render.providers().items():
+        assert f"\n## {name}\n" in data and f"[{name}](#{name})" in render.datasets()
+        if facts.citation:
+            assert f"<!-- dataset: {name} -->" in data
+            assert facts.licence in render.dataset(name) and f"({facts.url})" in render.dataset(name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
