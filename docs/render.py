@@ -103,7 +103,8 @@ def _replaced(found: re.Match[str], root: Path) -> str:
         content = {"table": partial(table, what, root), "datasets": datasets, "dataset": partial(dataset, what)}
         new = figure(what, root) if kind == "figure" else f"\n\n{_formatted(content[kind]())}\n"
     except (OSError, LookupError, ValueError) as error:
-        raise Unknown(f"<!-- {kind}: {what} -->: {error}") from None
+        reason = f"there is no {error}" if isinstance(error, LookupError) else error
+        raise Unknown(f"<!-- {kind}: {what} -->: {reason}") from None
     return found[0][: found.start("content") - found.start()] + new + f"<!-- /{kind} -->"
 
 
