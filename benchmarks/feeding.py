@@ -149,14 +149,14 @@ def everything() -> None:
     """Compose, shard, and let the ways take turns."""
     from common import compose, table  # here, for Open-Unmix's environment has no unsung
 
-    from unsung.data.providers import demo
+    from unsung.data.providers import provide
     from unsung.data.shards import Settings, write_shards
     from unsung.data.stems import prepare
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         params = compose(root, songs=10, seconds=60.0)
-        tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in demo.tracks(root, params)]
+        tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in provide(root, params)[1]]
         trained = [track for track in tracks if track.split == "train"]
         write_shards(root / "shards", trained, Settings.of(params), params.shards.megabytes, params.compute)
         found: dict[str, list[float]] = {way: [] for way in WAYS}

@@ -15,11 +15,12 @@ import soundfile
 from common import ROOT, compose, hours, peak_gigabytes, real_run, seconds, table
 
 from unsung import parallel
-from unsung.data.providers import PROVIDERS
+from unsung.config import registry
+from unsung.config.params import load_params
+from unsung.config.schema import Params
 from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
 from unsung.data.tracks import Recording, Track
-from unsung.config.params import Params, load_params
 
 ROUNDS, RATE = 2, 44_100
 
@@ -100,7 +101,8 @@ def everything(data: Path) -> None:
         composed = compose(Path(folder), songs=18, seconds=20.0)
         for name, provider, root, params in songs:
             if root.is_dir():
-                recordings = list(PROVIDERS[provider].tracks(root, composed))
+                settings = getattr(composed.providers, provider)
+                recordings = list(registry.module(registry.PROVIDERS, provider).tracks(root, settings, composed.model.targets))
                 rows += measure(name, recordings, params)
     header = ("songs", "hours", "workers", "resample s/hour", "shard s/hour", "times real time", "times 1 worker", "shards GB/hour")
     print(table(header, rows))

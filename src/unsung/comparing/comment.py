@@ -17,7 +17,6 @@ from unsung.reporting import markdown
 matplotlib.use("agg")
 
 TEMPLATE = Path(__file__).with_name("comment.md.jinja")
-MARK = "<!-- unsung compare -->"  # by which a comment is found again
 HEADLINES = {"better": "Better", "worse": "Worse", "noise": "Within noise", "same": "No change", "not comparable": "Not comparable"}
 MOST = 40  # tracks in a table or a chart: those that changed most
 NAME = 44  # letters of a track's name in the chart
@@ -34,7 +33,6 @@ def as_markdown(found: Comparison, folder: Path | None = None, repository: str =
     pairs = most_changed(found.pairs)
     return markdown.rendered(
         TEMPLATE,
-        mark=MARK,
         found=found,
         headline=HEADLINES[found.verdict],
         words=sentence(found),

@@ -131,7 +131,7 @@ def bring(remote: Remote, compute: Compute) -> Path:
     if not place.exists():
         with scratch("download", remote.checksum[-16:]) as folder:
             if not place.exists():  # another run may have been first
-                extract(download(remote, folder), folder / "extracted", compute, remote.grows_to)
+                extract(download(remote, folder), folder / "extracted", compute)
                 place.parent.mkdir(exist_ok=True)
                 move(folder / "extracted", place)
     return place

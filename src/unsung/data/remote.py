@@ -13,7 +13,6 @@ class Remote:
     checksum: str  # such as sha256:baac80d0..., or md5:... where the publisher gives nothing better
     size: int = 0
     called: str = ""  # where the URL does not end with the file's name
-    grows_to: int = 2**40  # bytes that may come out of it at most
 
     @property
     def name(self) -> str:

@@ -16,16 +16,16 @@ from typing import IO, cast
 from tqdm import tqdm
 
 from unsung import parallel
+from unsung.config.schema import Compute
 from unsung.errors import UserError
 from unsung.files import check_space, room
-from unsung.config.schema import Compute
 
 
-def extract(archive: Path, folder: Path, compute: Compute, most: int = 2**40) -> None:
+def extract(archive: Path, folder: Path, compute: Compute) -> None:
     """Extract an archive below `folder`; files that are there in their full size are passed over.
 
     Raises:
-        UserError: it is no archive, is damaged, holds more than `most` bytes, or does not fit on the disk.
+        UserError: it is no archive, is damaged, or does not fit on the disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with archive.open("rb") as file:
@@ -35,9 +35,9 @@ def extract(archive: Path, folder: Path, compute: Compute, most: int = 2**40) ->
             if start == b"Rar!":
                 _extract_rar(archive, folder)
             elif tarfile.is_tarfile(archive):  # before zip, which may be a tar's last file
-                _extract_tar(archive, folder, most)
+                _extract_tar(archive, folder)
             elif zipfile.is_zipfile(archive):
-                _extract_zip(archive, folder, compute, most)
+                _extract_zip(archive, folder, compute)
             else:
                 raise UserError(f"{archive} is not a zip, tar or rar file; remove it and run again")
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
@@ -49,16 +49,10 @@ def _missing(path: Path, size: int) -> bool:
     return not path.is_file() or path.stat().st_size != size
 
 
-def _refuse_more(archive: Path, total: int, most: int) -> None:
-    if total > most:
-        raise UserError(f"{archive} would grow to more than {most / 1e9:.0f} GB; it was not extracted")
-
-
-def _extract_zip(archive: Path, folder: Path, compute: Compute, most: int) -> None:
+def _extract_zip(archive: Path, folder: Path, compute: Compute) -> None:
     """All files in parallel."""
     with zipfile.ZipFile(archive) as file:
         members = [member for member in file.infolist() if not member.is_dir()]
-    _refuse_more(archive, sum(member.file_size for member in members), most)
     missing = [member for member in members if _missing(folder / member.filename, member.file_size)]
     check_space(folder, sum(member.file_size for member in missing), archive.name)
     parallel.over(partial(_unzip, archive, folder), [member.filename for member in missing], compute, desc="extract")
@@ -69,9 +63,9 @@ def _unzip(archive: Path, folder: Path, name: str) -> None:
         file.extract(name, folder)
 
 
-def _extract_tar(archive: Path, folder: Path, most: int) -> None:
+def _extract_tar(archive: Path, folder: Path) -> None:
     """In the order of the archive, for there is no other."""
-    size, total = archive.stat().st_size, 0
+    size = archive.stat().st_size
     check_space(folder, size - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()), archive.name)
     with (
         archive.open("rb") as file,
@@ -79,8 +73,6 @@ def _extract_tar(archive: Path, folder: Path, most: int) -> None:
         tarfile.open(fileobj=cast(IO[bytes], watched), mode="r|*") as tar,
     ):
         for member in tar:
-            total += member.size
-            _refuse_more(archive, total, most)
             if not member.isfile() or _missing(folder / member.name, member.size):
                 tar.extract(member, folder, filter="data")
 

@@ -30,7 +30,6 @@ ARCHIVE = Remote(
     url="https://zenodo.org/records/1117372/files/musdb18.zip",
     checksum="md5:af06762477334799bfc5abf237648207",
     size=4_684_228_845,  # bytes
-    grows_to=10 * 10**9,
 )
 
 

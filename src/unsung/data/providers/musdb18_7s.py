@@ -31,7 +31,6 @@ ARCHIVE = Remote(
     url="https://github.com/sigsep/sigsep-mus-db/releases/download/v0.4.0/MUSDB18-7-STEMS.zip",
     checksum="sha256:365f66acffc57282e474a4c24b32afec3678258c50b8d45646ac849b0a287df3",
     size=147_209_385,  # bytes
-    grows_to=10**9,
 )
 
 

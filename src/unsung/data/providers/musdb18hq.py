@@ -31,7 +31,6 @@ ARCHIVE = Remote(
     url="https://zenodo.org/record/3338373/files/musdb18hq.zip",
     checksum="sha256:baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
     size=22_656_664_047,  # bytes
-    grows_to=60 * 10**9,
 )
 
 

@@ -41,7 +41,6 @@ ARCHIVE = Remote(
     url="https://zenodo.org/record/4599666/files/slakh2100_flac_redux.tar.gz",
     checksum="md5:f4b71b6c45ac9b506f59788456b3f0c4",
     size=104_322_767_708,  # bytes
-    grows_to=150 * 10**9,
 )
 FOLDERS: dict[str, Split] = {"train": "train", "validation": "valid", "test": "test"}
 BROKEN = {("Track01500", "S12"), ("Track01500", "S13")}  # a constant tone (github.com/ethman/slakh-utils, issue 21)
