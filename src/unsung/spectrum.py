@@ -46,13 +46,16 @@ class Stft:
 
 def compress(spectrum: Complex[Tensor, "*shape"], exponent: float) -> Complex[Tensor, "*shape"]:
     """Raise the magnitude to `exponent` and keep the phase; smooth at zero."""
-    return torch.view_as_complex(compress_parts(torch.view_as_real(spectrum), exponent))
+    return spectrum * _gain(spectrum.real.square() + spectrum.imag.square(), exponent)
 
 
 def compress_parts(parts: Float[Tensor, "*shape 2"], exponent: float) -> Float[Tensor, "*shape 2"]:
     """The same on real and imaginary parts, the last axis."""
-    power = parts.square().sum(-1, keepdim=True) + EPSILON
-    return parts * power.pow((exponent - 1) / 2)
+    return parts * _gain(parts.square().sum(-1, keepdim=True), exponent)
+
+
+def _gain(power: Float[Tensor, "*shape"], exponent: float) -> Float[Tensor, "*shape"]:
+    return (power + EPSILON).pow((exponent - 1) / 2)
 
 
 def rms(spectrum: Complex[Tensor, "batch channel freq frame"]) -> Float[Tensor, " batch"]:
