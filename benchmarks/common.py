@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 
+from unsung.config.params import load_params
+from unsung.config.schema import Params, params_schema
 from unsung.data.providers import demo
 from unsung.data.tracks import Recording
-from unsung.params import Params, load_params
 
-SMALL = {  # values of networks such that a CPU comes to a few hundred steps in minutes
+SMALL: dict[str, dict[str, object]] = {  # values of networks such that a CPU comes to a few hundred steps in minutes
     "unet": {"networks.unet.widths": [16, 32, 64, 128]},
     "tfswa_unet": {"networks.tfswa_unet.dims": [16, 32, 64, 128], "networks.tfswa_unet.depths": [2, 2, 2, 2]},
 }
@@ -20,11 +21,11 @@ def real_run(**compute: object) -> Params:
     """The project's params as for MUSDB18-HQ: 44.1 kHz stereo, 2048/512, segments of 6 s out of rows of 8 s."""
     values = load_params(ROOT / "params.yaml").model_dump()
     values["audio"] = {"sample_rate": 44_100, "channels": 2}
-    values["spectrum"] = {"n_fft": 2048, "hop_length": 512}
+    values["stft"] = {"n_fft": 2048, "hop_length": 512}
     values["shards"] = {"segment_seconds": 8.0, "megabytes": 256.0}
     values["train"] |= {"segment_seconds": 6.0, "batch_size": 4, "steps": 10**6, "valid_every": 10**6}
     values["compute"] |= compute
-    return Params.model_validate(values)
+    return params_schema().model_validate(values)
 
 
 def changed(params: Params, values: Mapping[str, object]) -> Params:
@@ -33,15 +34,15 @@ def changed(params: Params, values: Mapping[str, object]) -> Params:
     for name, value in values.items():
         *sections, key = name.split(".")
         reduce(dict.__getitem__, sections, found)[key] = value
-    return Params.model_validate(found)
+    return params_schema().model_validate(found)
 
 
 def compose(root: Path, songs: int, seconds: float) -> Params:
     """The demo's band playing `songs` songs to train on, one to validate and one to test, in MUSDB18-HQ's layout below `root`."""
     values = real_run().model_dump()
     values["providers"]["demo"] = {"train": songs, "valid": 1, "test": 1, "seconds": seconds}
-    params = Params.model_validate(values)
-    demo.compose(root, params)
+    params = params_schema().model_validate(values)
+    demo.compose(root, demo.Settings(**values["providers"]["demo"]), params.seed, params.compute)
     return params
 
 

@@ -28,11 +28,12 @@ from common import ROOT, SMALL, changed, seconds
 from torch.optim.swa_utils import AveragedModel
 
 from unsung import separation
+from unsung.config.params import load_params
+from unsung.config.schema import Params, params_schema
 from unsung.data import batches
 from unsung.data.shards import Settings, Shards
 from unsung.models.separator import Config, Separator, generators
-from unsung.params import Params, load_params
-from unsung.reporting.tables import markdown
+from unsung.reporting import markdown
 
 FEW = (1, 2, 4, 8)
 MANY = (*FEW, 20, 50)
@@ -100,13 +101,14 @@ def queue(name: str) -> None:
     """Put an experiment for each row into DVC's queue."""
     wanted, params = TABLES[name], load_params(ROOT / "params.yaml")
     for crossing in wanted.crossings:
-        values = {"model.network": crossing.network, "model.process": crossing.process, **SMALL.get(crossing.network, {})}
+        chosen: dict[str, object] = {"model.network": crossing.network, "model.process": crossing.process}
+        values = chosen | SMALL.get(crossing.network, {})
         taken = step_seconds(changed(params, values))
         steps = VALIDATIONS * math.ceil(wanted.seconds / taken / VALIDATIONS)
         print(f"{crossing.network} with {crossing.process}: {taken:.3f} s a step, {steps} steps")
         values |= {"train.steps": steps, "train.valid_every": steps // VALIDATIONS}
         for calls in crossing.calls:
-            values |= {f"processes.{crossing.process}.steps": calls}
+            values |= {f"processes.{crossing.process}.calls": calls}
             settings = [part for key, value in values.items() for part in ("-S", f"{key}={value}")]
             subprocess.run(["dvc", "exp", "run", "--queue", "--name", experiment(name, crossing, calls), *settings], check=True)
 
@@ -121,7 +123,7 @@ def step_seconds(params: Params) -> float:
     shards = Shards(ROOT / "data" / "shards", "train", Settings.of(params))
     separator = Separator(Config.of(params, covers_song=False)).train()
     average, optimizer = AveragedModel(separator), torch.optim.AdamW(separator.parameters(), 1e-4)
-    frames = round(params.train.segment_seconds * params.audio.sample_rate / params.spectrum.hop_length)
+    frames = round(params.train.segment_seconds * params.audio.sample_rate / params.stft.hop_length)
     segments = batches.Segments(shards, params.model.targets, frames, params.train.augment, params.seed)
     batch = iter(batches.loader(segments, params, 0))
 
@@ -149,7 +151,7 @@ def results(name: str) -> None:
     known = pd.read_csv(RESULTS, dtype=TYPES) if RESULTS.exists() else found[:0]
     rows = pd.concat([known, found]).drop_duplicates(KEYS, keep="last")
     rows.to_csv(RESULTS, index=False, float_format="%.4g")
-    print(markdown(rows[rows["table"] == name].drop(columns="table")))
+    print(markdown.table(rows[rows["table"] == name].drop(columns="table")))
 
 
 def finished(name: str) -> Iterator[dict[str, Any]]:
@@ -164,7 +166,7 @@ def finished(name: str) -> Iterator[dict[str, Any]]:
             if revision not in done:
                 print(f"{revision} is not done", file=sys.stderr)
                 continue
-            params = Params.model_validate(dvc.api.params_show(rev=revision))
+            params = params_schema().model_validate(dvc.api.params_show(rev=revision))
             scores = dvc.api.metrics_show(rev=revision)
             yield {
                 "table": name,
@@ -197,7 +199,8 @@ def real_time_factor(params: Params) -> float:
     """Seconds of one thread for a second of a long song; which weights they are does not matter."""
     torch.set_num_threads(1)
     separator = Separator(Config.of(params, covers_song=False)).eval()
-    plan = separation.Plan.of(params.separate, params.audio.sample_rate, params.sampling, params.seed)
+    separator.sample_with(params.process)
+    plan = separation.Method.of(ROOT / "models" / "best", params).plan(separator.config)
     window = 0.1 * np.random.default_rng(0).standard_normal((plan.window, params.audio.channels)).astype(np.float32)
 
     def once() -> float:

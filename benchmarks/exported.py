@@ -1,12 +1,10 @@
 """What int8 and the exported files cost and save: seconds, bytes, and how far their answers are from the model's.
 
-    python benchmarks/exported.py [model folder]
-
-For the model of a folder (by default models/best, after dvc repro) and, with weights that know nothing, for networks of other kinds
-and sizes: a window of 8 s, one network call, one thread; all ways in turns, the fastest of the rounds counts.
+For the model of a folder and, with weights that know nothing, for networks of other kinds and sizes: a window of 8 s, one network
+call, one thread; all ways in turns, the fastest of the rounds counts.
 """
 
-import sys
+import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +16,8 @@ import torch
 from common import ROOT, SMALL, changed, seconds, table
 
 from unsung import export
+from unsung.config.params import load_params
 from unsung.models.separator import Config, Separator, generators
-from unsung.params import load_params
 
 ROUNDS, WINDOW = 5, 8  # seconds
 CPU = torch.device("cpu")
@@ -51,7 +49,7 @@ def ways(model: Path, folder: Path, mixture: torch.Tensor) -> dict[str, tuple[Ca
     separator = Separator.load(model)
 
     def counterfactual(mine: Separator) -> Callable[[], np.ndarray]:
-        return lambda: mine.counterfactual(mixture, {"steps": 1}, generators([(0,)], CPU)).numpy()
+        return lambda: mine.counterfactual(mixture, generators([(0,)], CPU)).numpy()
 
     def scripted(path: Path) -> Callable[[], np.ndarray]:
         script = torch.jit.load(path)
@@ -96,8 +94,10 @@ def measure(title: str, model: Path) -> list[list[str]]:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, nargs="?", default=ROOT / "models" / "best", help="a folder; by default models/best")
+    model = parser.parse_args().model
     torch.set_num_threads(1)
-    model = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "models" / "best"
     rows = measure(str(model.relative_to(ROOT) if model.is_relative_to(ROOT) else model), model)
     with tempfile.TemporaryDirectory() as folder:
         for title, changes in OTHERS.items():

@@ -1,13 +1,12 @@
 """How many training segments a second come out of each way to read the same songs.
 
-    python benchmarks/feeding.py
-
 Segments of 6 s of four stems at 44.1 kHz stereo: unsung's (spectra out of Parquet), Open-Unmix's MUSDBDataset (waveforms; in an
 environment of its own, .bench), musdb's chunks (mixture and vocals), and random chunks by soundfile with their STFT. All
 through a DataLoader into batches of 4, from the same WAV files or their shards, which fit into the page cache. Every way has a
 process of its own, with one thread; rounds take turns, and the fastest round counts.
 """
 
+import argparse
 import json
 import random
 import subprocess
@@ -115,7 +114,7 @@ def feed(way: str, root: Path) -> float:
 def in_its_own_process(way: str, root: Path) -> float:
     """Segments a second, in a fresh process."""
     python = str(BENCH) if way.startswith("Open-Unmix") else sys.executable
-    done = subprocess.run([python, __file__, way, str(root)], capture_output=True, text=True, check=False)
+    done = subprocess.run([python, __file__, "--only", way, str(root)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{way} failed:\n{done.stderr}")
     return float(json.loads(done.stdout.splitlines()[-1]))
@@ -134,17 +133,30 @@ def bandwidth() -> float:
 
 
 def main() -> None:
-    """Compose, shard, and let the ways take turns."""
-    from common import compose, table
+    """Measure one way, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--only", nargs=2, metavar=("WAY", "ROOT"), help="measure this way in this process, on songs that are there"
+    )
+    only = parser.parse_args().only
+    if only:
+        print(json.dumps(feed(only[0], Path(only[1]))))
+    else:
+        everything()
 
-    from unsung.data.providers import demo
+
+def everything() -> None:
+    """Compose, shard, and let the ways take turns."""
+    from common import compose, table  # here, for Open-Unmix's environment has no unsung
+
+    from unsung.data.providers import provide
     from unsung.data.shards import Settings, write_shards
     from unsung.data.stems import prepare
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         params = compose(root, songs=10, seconds=60.0)
-        tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in demo.tracks(root, params)]
+        tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in provide(root, params)[1]]
         trained = [track for track in tracks if track.split == "train"]
         write_shards(root / "shards", trained, Settings.of(params), params.shards.megabytes, params.compute)
         found: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -169,7 +181,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(feed(sys.argv[1], Path(sys.argv[2]))))
-    else:
-        main()
+    main()

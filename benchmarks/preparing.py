@@ -1,11 +1,9 @@
 """How long resample and shard take for an hour of song, how large the shards are, and how much memory an hour-long song needs.
 
-    python benchmarks/preparing.py [folder of recordings]
-
-For the demo's songs and, where they are (by default ../shared/data), for real ones: each as the stages do it, with 1 and 2
-workers in turns.
+For the demo's songs and, where they are, for real ones: each as the stages do it, with 1 and 2 workers in turns.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -17,18 +15,19 @@ import soundfile
 from common import ROOT, compose, hours, peak_gigabytes, real_run, seconds, table
 
 from unsung import parallel
-from unsung.data.providers import PROVIDERS
+from unsung.config import registry
+from unsung.config.params import load_params
+from unsung.config.schema import Params
 from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
-from unsung.data.tracks import Recording
-from unsung.params import Params, load_params
+from unsung.data.tracks import Recording, Track
 
 ROUNDS, RATE = 2, 44_100
 
 
 def resample_and_shard(recordings: list[Recording], params: Params, folder: Path) -> tuple[float, float]:
     """Seconds of each stage; the shards lie in `folder`/shards."""
-    tracks = []
+    tracks: list[Track] = []
 
     def resample() -> None:
         work = partial(prepare, folder=folder / "stems", wanted=params.audio)
@@ -50,7 +49,8 @@ def measure(name: str, recordings: list[Recording], params: Params) -> list[tupl
                 compute = params.compute.model_copy(update={"workers": workers})
                 times.append(resample_and_shard(recordings, params.model_copy(update={"compute": compute}), Path(folder)))
                 size = sum(path.stat().st_size for path in Path(folder, "shards").iterdir()) / 1e9
-    rows, alone = [], min(map(sum, taken[1]))
+    rows: list[tuple[str, ...]] = []
+    alone = min(map(sum, taken[1]))
     for workers, times in taken.items():
         first, second = min(times, key=sum)
         per_hour = (f"{first / length:.0f}", f"{second / length:.0f}", f"{length * 3600 / (first + second):.0f}")
@@ -75,8 +75,19 @@ def an_hour() -> None:
 
 
 def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="?", default=ROOT.parent / "shared" / "data", help="a folder of recordings")
+    parser.add_argument("--hour", action="store_true", help="only the memory that a song of an hour needs, before and at the peak")
+    arguments = parser.parse_args()
+    if arguments.hour:
+        an_hour()
+    else:
+        everything(arguments.data)
+
+
+def everything(data: Path) -> None:
     """All of it, as Markdown."""
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT.parent / "shared" / "data"
     small, large = load_params(ROOT / "params.yaml"), real_run()
     karaoke = small.model_copy(update={"audio": small.audio.model_copy(update={"sample_rate": 16_000})})
     rows = []
@@ -90,7 +101,8 @@ def main() -> None:
         composed = compose(Path(folder), songs=18, seconds=20.0)
         for name, provider, root, params in songs:
             if root.is_dir():
-                recordings = list(PROVIDERS[provider].tracks(root, composed))
+                settings = getattr(composed.providers, provider)
+                recordings = list(registry.module(registry.PROVIDERS, provider).tracks(root, settings, composed.model.targets))
                 rows += measure(name, recordings, params)
     header = ("songs", "hours", "workers", "resample s/hour", "shard s/hour", "times real time", "times 1 worker", "shards GB/hour")
     print(table(header, rows))
@@ -102,4 +114,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    an_hour() if sys.argv[1:] == ["--hour"] else main()
+    main()

@@ -1,7 +1,5 @@
 """BSSEval against museval: how near the scores, how many times as fast, how much memory, in one run.
 
-    python benchmarks/scoring.py [seconds of the long track]
-
 Each case is scored by both, each time in a process of its own with one BLAS thread; the estimates are the sources with a little of
 each other and noise. `off` is the largest difference of any score in dB, and whether the same frames have none; GB is all that the
 process held, the signals among it. The songs of `../shared/data/everything_is_free` are scored where they are: a codec left their
@@ -13,6 +11,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy
 
+import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -22,8 +21,8 @@ import numpy as np
 import soundfile
 from common import ROOT, peak_gigabytes, seconds, table
 
-from unsung.bsseval import BSSEval
-from unsung.scoring import museval_metrics
+from unsung.scoring.bsseval import BSSEval
+from unsung.scoring.scorer import museval_metrics
 
 SHARED, RATE, TAPS = ROOT.parent / "shared" / "data" / "everything_is_free", 44_100, 512
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -78,7 +77,9 @@ def _measured(scorer: Scorer, make: Callable[[], np.ndarray], silence: int) -> t
 
 def main() -> None:
     """Measure and print."""
-    long = float(sys.argv[1]) if len(sys.argv) > 1 else 240.0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seconds", type=float, nargs="?", default=240.0, help="of the long track")
+    long = parser.parse_args().seconds
     cases = {
         "2 sources, 30 s": partial(noise, 2, 30.0),
         f"2 sources, {long:g} s": partial(noise, 2, long),

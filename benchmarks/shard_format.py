@@ -1,8 +1,9 @@
 """How fast a stem of a segment comes out of Parquet: as bytes of one length against Arrow's lists of halves.
 
-python benchmarks/shard_format.py: megabytes a second for each layout and compression, and its ratio to lists without one.
+Megabytes a second for each layout and compression, and its ratio to lists without one.
 """
 
+import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ def read_all(path: Path) -> None:
 
 def main() -> None:
     """Write and read both layouts."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     values = np.random.default_rng(0).standard_normal((ROWS, HALVES)).astype(np.float16)
     layouts = {
         "lists": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), HALVES),

@@ -12,6 +12,6 @@ SOURCES = Path(__file__).resolve().parent.parent / "src"
 sys.path.insert(0, str(SOURCES))
 os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONPATH", "")])  # for worker processes
 
-SRC = SOURCES / "unsung"
-RAW, STEMS, SHARDS, SEPARATED = Path("data/raw"), Path("data/stems"), Path("data/shards"), Path("data/separated")
-MODELS, SCORES, METRICS, REPORTS = Path("models"), Path("data/scores"), Path("metrics"), Path("reports")
+RAW, STEMS, SHARDS, SCORES = Path("data/raw"), Path("data/stems"), Path("data/shards"), Path("data/scores")
+SEPARATED, UNCERTAINTY = Path("data/separated"), Path("data/uncertainty")
+MODELS, METRICS, REPORTS = Path("models"), Path("metrics"), Path("reports")

@@ -1,17 +1,17 @@
 """Bring the dataset here, or find it where it is, and write its index: every stem of every track with its hash."""
 
 from stages import RAW
+from unsung.config.params import load_params
 from unsung.data.providers import provide
-from unsung.data.tracks import write_recordings
+from unsung.data.tracks import write_index
 from unsung.errors import told_in_one_line
-from unsung.params import load_params
 
 
 def main() -> None:
     params = load_params()
     RAW.mkdir(parents=True, exist_ok=True)
     root, tracks = provide(RAW, params)
-    write_recordings(RAW, tracks, root, params.compute)
+    write_index(RAW, tracks, root, params.compute)
 
 
 if __name__ == "__main__":

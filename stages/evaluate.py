@@ -4,7 +4,7 @@ import os
 
 # One code path for every x86-64 machine, before numpy is imported: the least squares magnify last
 # digits to differences of up to 4e-6 dB, too large for the rounding below. Every processor that
-# numpy runs on has Nehalem's instructions; scoring the demo takes as long with them.
+# numpy runs on has Nehalem's instructions; scoring the demo takes hardly longer with them.
 os.environ.setdefault("OPENBLAS_CORETYPE", "Nehalem")
 os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V3 X86_V4 AVX512_ICL AVX512_SPR")
 
@@ -14,12 +14,12 @@ import pandas as pd
 
 from stages import SCORES, SEPARATED, STEMS
 from unsung import parallel
+from unsung.config.params import load_params
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
-from unsung.evaluation import score_track
 from unsung.files import atomically
-from unsung.params import load_params
-from unsung.scoring import rounded
+from unsung.scoring.evaluation import score_track
+from unsung.scoring.scorer import rounded
 
 
 def main() -> None:

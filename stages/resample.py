@@ -4,11 +4,11 @@ from functools import partial
 
 from stages import RAW, STEMS
 from unsung import parallel
-from unsung.data.providers import root_of
+from unsung.config.params import load_params
+from unsung.data.providers.root import root_of
 from unsung.data.stems import prepare
 from unsung.data.tracks import read_recordings, write_splits
 from unsung.errors import told_in_one_line
-from unsung.params import load_params
 
 
 def main() -> None:

@@ -1,29 +1,32 @@
-"""Separate every test track with the best model; tracks that a killed run had finished are not separated again."""
+"""Separate every test track with the best model, and map how sure it is; tracks that a killed run had finished are kept."""
 
 from functools import partial
 
-from stages import MODELS, SEPARATED, SRC, STEMS
+from stages import MODELS, SEPARATED, STEMS, UNCERTAINTY
+from stages.code import code_of
 from unsung import parallel
+from unsung.config.params import load_params
 from unsung.data.tracks import INDEX, read_index
 from unsung.errors import told_in_one_line
 from unsung.files import fingerprint, move, scratch
 from unsung.models.separator import CONFIG, WEIGHTS
-from unsung.params import load_params
-from unsung.separation import separate_track
-
-CODE = ["audio.py", "data/tracks.py", "models", "separation.py", "spectrum.py"]
+from unsung.separation import Method, separate_track
+from unsung.uncertainty import write_maps
 
 
 def main() -> None:
     params = load_params()
-    model, sampling = MODELS / "best", params.sampling
-    tracks = read_index(STEMS / "test")
-    files = [model / CONFIG, model / WEIGHTS, STEMS / "test" / INDEX, *(SRC / name for name in CODE)]
-    with scratch("separate", fingerprint([params.seed, params.separate.model_dump(), sampling], files)) as folder:
-        work = partial(separate_track, model=model, folder=folder, separate=params.separate, sampling=sampling, seed=params.seed)
-        parallel.over(work, tracks, params.compute, desc="separate")
+    method, tracks = Method.of(MODELS / "best", params), read_index(STEMS / "test")
+    settings = [params.seed, params.separate.model_dump(), params.process.model_dump(), params.uncertainty.model_dump()]
+    files = [method.model / CONFIG, method.model / WEIGHTS, STEMS / "test" / INDEX, *code_of("separate", params)]
+    with scratch("separate", fingerprint(settings, files)) as folder:
+        estimates, maps = (folder / path.name for path in (SEPARATED, UNCERTAINTY))
+        maps.mkdir(exist_ok=True)  # also where there is none to write
+        parallel.over(partial(separate_track, folder=estimates, method=method), tracks, params.compute, "separate")
+        parallel.over(partial(write_maps, folder=maps, method=method, wanted=params.uncertainty), tracks, params.compute, "map")
         SEPARATED.parent.mkdir(exist_ok=True)
-        move(folder, SEPARATED)
+        move(maps, UNCERTAINTY)
+        move(estimates, SEPARATED)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Cut the spectra of the train and valid tracks into segments, as Parquet."""
 
 from stages import SHARDS, STEMS
+from unsung.config.params import load_params
 from unsung.data.shards import Settings, write_shards
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
-from unsung.params import load_params
 
 
 def main() -> None:

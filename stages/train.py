@@ -1,24 +1,22 @@
 """Train the separator; a run that was killed goes on where it was."""
 
-from stages import MODELS, SHARDS, SRC, STEMS
+from stages import MODELS, SHARDS, STEMS
+from stages.code import code_of
+from unsung.config.params import load_params, resume_folder
 from unsung.data.shards import MANIFEST, Settings, Shards
 from unsung.data.tracks import INDEX, read_index
 from unsung.errors import told_in_one_line
 from unsung.files import fingerprint, scratch
 from unsung.models.separator import CONFIG, WEIGHTS
-from unsung.params import load_params, resume_folder
 from unsung.training import train
-
-DATA = ["data/augment.py", "data/batches.py", "data/shards.py", "data/tracks.py"]
-CODE = [*DATA, "audio.py", "measures.py", "models", "separation.py", "spectrum.py", "training.py"]
 
 
 def main() -> None:
     params = load_params()
     shards, valid = Shards(SHARDS, "train", Settings.of(params)), read_index(STEMS / "valid")
-    settings = params.model_dump(include={"seed", "audio", "spectrum", "model", "train"})
+    settings = params.model_dump(include={"seed", "audio", "stft", "model", "train"})
     begun_with = [folder / name for folder in [resume_folder(params)] if folder for name in (CONFIG, WEIGHTS)]
-    files = [*begun_with, SHARDS / MANIFEST, STEMS / "valid" / INDEX, *(SRC / name for name in CODE)]
+    files = [*begun_with, SHARDS / MANIFEST, STEMS / "valid" / INDEX, *code_of("train", params)]
     key = fingerprint([settings, params.network.model_dump(), params.process.forward.model_dump()], files)
     with scratch("train", key) as folder:
         train(params, shards, valid, MODELS, folder)

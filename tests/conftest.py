@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from unsung.config.params import load_params
+from unsung.config.schema import Compute, Params
 from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
 from unsung.data.tracks import SPLITS, Recording, read_index, write_splits
 from unsung.models.separator import Config, Separator
-from unsung.params import Params, load_params
-from unsung.sections import Compute
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -20,15 +20,15 @@ STEMS = ("drums", "bass", "other", "vocals")
 
 def changed(params: Params, **values: object) -> Params:
     """The params with some values changed, given as section__key=value."""
-    found = params.model_dump()
+    values_of = params.model_dump()
     for name, value in values.items():
         *sections, key = name.split("__")
-        place = found
+        place = values_of
         for section in sections:
             place = place[section]
         assert key in place
         place[key] = value
-    return Params.model_validate(found)
+    return type(params).model_validate(values_of)
 
 
 def workers(count: int, scheduler: str = "") -> Compute:
@@ -50,9 +50,16 @@ def params() -> Params:
     return changed(
         load_params(ROOT / "params.yaml"),
         audio__sample_rate=8000,
-        spectrum={"n_fft": 256, "hop_length": 64},
+        stft={"n_fft": 256, "hop_length": 64},
         shards={"segment_seconds": 1.0, "megabytes": 0.7},
-        networks__band_split={"dim": 8, "blocks": 1, "bands": 6, "exponent": 0.5, "mask": "complex", "checkpoint": False},
+        networks__band_split={
+            "dim": 8,
+            "blocks": 1,
+            "bands": 6,
+            "exponent": 0.5,
+            "mask": "complex",
+            "gradient_checkpointing": False,
+        },
         train__steps=12,
         train__valid_every=4,
         train__batch_size=2,

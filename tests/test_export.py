@@ -10,8 +10,8 @@ from jaxtyping import config
 
 from tests.conftest import changed
 from unsung import export
+from unsung.config.registry import NETWORKS
 from unsung.errors import UserError
-from unsung.models.networks import NETWORKS
 from unsung.models.separator import Config, Separator, generators
 
 SMALL = {
@@ -20,7 +20,7 @@ SMALL = {
     "networks__tfswa_unet__depths": (2, 2),
     "networks__tfswa_unet__heads": (2, 4),
     "networks__crnn__widths": (4, 6, 8),
-    "networks__crnn__hidden": 12,
+    "networks__crnn__hidden_size": 12,
 }
 
 
@@ -68,7 +68,7 @@ def test_a_separator_agrees_at_any_length_and_batch(make, tmp_path, network, pro
     for shape in [(1, 1, 3000), (2, 1, 5001), (3, 1, 1111)]:
         mixture = torch.randn(shape)
         with torch.inference_mode():
-            expected = separator.counterfactual(mixture, {"steps": 1}, rngs(shape[0])).numpy()
+            expected = separator.counterfactual(mixture, rngs(shape[0])).numpy()
         np.testing.assert_allclose(answer(path, mixture=mixture), expected, atol=1e-4)
 
 
@@ -80,7 +80,7 @@ def test_a_separator_of_more_channels_or_targets_or_of_magnitudes_agrees(make, t
     path = export.write(tmp_path / "model", "onnx", "separator", tmp_path / "a.onnx")
     mixture = torch.randn(2, changes.get("channels", 1), 4001)
     with torch.inference_mode():
-        expected = separator.counterfactual(mixture, {"steps": 1}, rngs(2)).numpy()
+        expected = separator.counterfactual(mixture, rngs(2)).numpy()
     np.testing.assert_allclose(answer(path, mixture=mixture), expected, atol=1e-4)
 
 

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from tests.conftest import ROOT, song, write_song
-from unsung.reporting.tables import COUNTS
+from unsung.scoring.aggregate import COUNTS
 
 STAGES = ["download", "resample", "shard", "train", "sweep", "separate", "evaluate", "report"]
 SMALL = {
@@ -91,7 +91,7 @@ def test_everything_is_there(repository):
         "metrics/separation.json",
         "reports/report.md",
         "reports/listen.html",
-        "reports/steps.csv",
+        "reports/calls.csv",
         "reports/tracks.csv",
         "reports/curve.csv",
         "models/best/config.json",
@@ -145,13 +145,13 @@ def test_what_was_separated_has_the_same_scores_for_anybody(repository):
 
 def test_a_sampling_param_reruns_the_end_a_network_param_retrains_and_going_back_restores(repository):
     before = repository.metrics()
-    assert repository.stages_run("exp", "run", "-S", "processes.bridge.steps=3") == STAGES[4:]
+    assert repository.stages_run("exp", "run", "-S", "processes.bridge.calls=3") == STAGES[4:]
     assert repository.metrics() != before
     text = repository.run("unsung", "compare", "HEAD", "--md", "--pictures", "out/pictures").stdout
-    assert "| `processes.bridge.steps` | `1` | `3` |" in text and "| vocals.sdr |" in text and "too few to tell" in text
+    assert "| `processes.bridge.calls` | `1` | `3` |" in text and "| vocals.sdr |" in text and "too few to tell" in text
     assert "| weights | no |" in text and "| data | no |" in text
     assert (repository.folder / "out" / "pictures" / "differences.png").is_file()
-    assert repository.stages_run("exp", "run", "-S", "processes.bridge.steps=1", "-S", "networks.band_split.dim=12") == STAGES[3:]
+    assert repository.stages_run("exp", "run", "-S", "processes.bridge.calls=1", "-S", "networks.band_split.dim=12") == STAGES[3:]
     assert repository.metrics() != before
     assert repository.stages_run("exp", "run", "-S", "networks.band_split.dim=8") == ["report"]
     assert repository.metrics() == before

@@ -8,9 +8,9 @@ from unsung import audio, separation
 from unsung.audio import FULL_SCALE, Facts
 from unsung.errors import UserError
 from unsung.models.separator import Config, Separator
-from unsung.separation import Plan, Window, share_out, stems, windows
+from unsung.separation import Method, Plan, Window, share_out, stems, windows
 
-PLAN = Plan(window=4000, overlap=1000, batch_size=2, sampling={}, seed=0)
+PLAN = Plan(window=4000, overlap=1000, batch_size=2, seed=0)
 
 
 def noise(frames, channels=1, seed=0):
@@ -49,25 +49,27 @@ def test_windows_cover_the_song_once(length):
 def test_windows_fade_into_each_other_without_a_trace(separator, length, overlap):
     separator.network = Half()
     song = noise(length)
-    plan = Plan(4000, overlap, 2, {}, 0)
+    plan = Plan(4000, overlap, 2, 0)
     found = np.concatenate(list(stems(separator, in_blocks(song), plan)), axis=1)
     np.testing.assert_allclose(found[0], 0.5 * song, atol=1e-5)
 
 
-@pytest.mark.parametrize("steps", [1, 3])
-def test_neither_blocks_nor_batches_matter(separator, steps):
+@pytest.mark.parametrize("calls", [1, 3])
+def test_neither_blocks_nor_batches_matter(separator, calls):
+    separator.sample_with(separator.process.settings.changed(calls=calls))
     song = noise(20_000)
     results = []
     for size, batch_size in ((1777, 1), (1777, 5), (20_000, 2)):
-        plan = Plan(4000, 1000, batch_size, {"steps": steps}, seed=1)
+        plan = Plan(4000, 1000, batch_size, seed=1)
         results.append(np.concatenate(list(stems(separator, in_blocks(song, size), plan)), axis=1))
     for other in results[1:]:
         np.testing.assert_array_equal(other, results[0])
 
 
 def test_the_seed_matters_where_there_is_noise(separator):
-    def found(seed, steps):
-        return np.concatenate(list(stems(separator, in_blocks(noise(6000)), Plan(4000, 1000, 2, {"steps": steps}, seed))), axis=1)
+    def found(seed, calls):
+        separator.sample_with(separator.process.settings.changed(calls=calls))
+        return np.concatenate(list(stems(separator, in_blocks(noise(6000)), Plan(4000, 1000, 2, seed))), axis=1)
 
     np.testing.assert_array_equal(found(0, 3), found(0, 3))
     assert not np.array_equal(found(0, 3), found(1, 3))
@@ -142,7 +144,7 @@ def test_finished_songs_are_passed_over_and_changed_ones_are_not(separator, para
     soundfile.write(tmp_path / "a.wav", noise(9000), 8000)
 
     def go(seed=0):
-        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", tmp_path / "model", params.separate, {}, seed)
+        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", Method(tmp_path / "model", params.separate, seed))
         return "finished before" in capsys.readouterr().out
 
     assert [go(), go(), go(seed=1), go(seed=1)] == [False, True, False, True]
@@ -156,7 +158,7 @@ def test_a_song_far_beyond_full_scale_is_named(separator, params, tmp_path):
     separator.save(tmp_path / "model")
     soundfile.write(tmp_path / "a.wav", 32_768 * noise(9000), 8000, subtype="FLOAT")
     with pytest.raises(UserError, match=r"a\.wav: the song's peak is .* times full scale"):
-        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", tmp_path / "model", params.separate, {}, 0)
+        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", Method(tmp_path / "model", params.separate, 0))
 
 
 def test_what_another_model_found_is_taken_away_and_other_files_are_not(params, tmp_path):
@@ -164,14 +166,14 @@ def test_what_another_model_found_is_taken_away_and_other_files_are_not(params, 
     for name, targets in (("two", ["vocals", "drums"]), ("one", ["vocals"])):
         Separator(Config.of(changed(params, model__targets=targets), covers_song=False)).save(tmp_path / name)
     for name in ("two", "one"):
-        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", tmp_path / name, params.separate, {}, 0)
+        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", Method(tmp_path / name, params.separate, 0))
         soundfile.write(tmp_path / "out" / "a" / "mine.flac", noise(10), 8000)
     assert {path.stem for path in (tmp_path / "out" / "a").iterdir()} == {"vocals", "accompaniment", "mine"}
 
 
 def test_two_songs_of_one_name_and_an_empty_one_are_refused(separator, params, tmp_path):
     separator.save(tmp_path / "model")
-    arguments = tmp_path / "out", tmp_path / "model", params.separate, {}, 0
+    arguments = tmp_path / "out", Method(tmp_path / "model", params.separate, 0)
     with pytest.raises(UserError, match="two songs are called a"):
         separation.separate_files([tmp_path / "a.wav", tmp_path / "b" / "a.mp3"], *arguments)
     soundfile.write(tmp_path / "a.wav", noise(0), 8000)
@@ -193,13 +195,13 @@ def test_eight_bits_are_asked_for_by_a_switch(params, tmp_path, monkeypatch):
     Separator(Config.of(changed(params, networks__band_split__dim=32), covers_song=False)).save(tmp_path)
     song = noise(4000)
     plain, small = (
-        next(stems(separation.load(tmp_path, params.separate.model_copy(update={"int8": int8})), iter([song]), PLAN))
+        next(stems(Method(tmp_path, params.separate.model_copy(update={"int8": int8}), 0).load(), iter([song]), PLAN))
         for int8 in (False, True)
     )
     assert 0 < np.square(plain - small).sum() < 1e-2 * np.square(plain).sum()
     monkeypatch.setattr(separation, "device_of", lambda accelerator: torch.device("cuda"))
     with pytest.raises(UserError, match="int8 is for the CPU; set accelerator to cpu"):
-        separation.load(tmp_path, params.separate.model_copy(update={"int8": True}))
+        Method(tmp_path, params.separate.model_copy(update={"int8": True}), 0).load()
 
 
 def test_a_windows_weights_and_its_neighbours_add_up_to_one():

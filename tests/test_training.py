@@ -20,6 +20,7 @@ from unsung.data.tracks import read_index
 from unsung.errors import UserError
 from unsung.files import sha256
 from unsung.models.separator import Separator
+from unsung.validation import valid_plan, valid_sdr
 
 FILES = ("best/config.json", "best/weights.safetensors", "last/weights.safetensors", "curve.csv")
 
@@ -54,7 +55,7 @@ def test_the_best_weights_are_those_of_the_best_validation(straight, params, ste
     out, _ = straight
     curve = pd.read_csv(out / "curve.csv")
     track = read_index(stems_folder / "valid")[0]
-    found = training.valid_sdr(Separator.load(out / "best"), track, training.valid_plan(params))
+    found = valid_sdr(Separator.load(out / "best"), track, valid_plan(params))
     assert found == pytest.approx(curve["valid_sdr"].max(), abs=1e-3)
 
 
@@ -88,7 +89,7 @@ def test_a_tpu_that_is_not_there_is_one_line(params, shards_folder, stems_folder
 def test_a_run_that_diverges_says_so(params, shards_folder, stems_folder, tmp_path):
     with pytest.raises(UserError, match=r"training diverged before step .*; lower train.learning_rate"):
         run(
-            changed(params, train__learning_rate=1e30, train__clip=1e30),
+            changed(params, train__learning_rate=1e30, train__gradient_clip=1e30),
             shards_folder,
             stems_folder,
             tmp_path / "o",
@@ -108,7 +109,7 @@ from pathlib import Path
 sys.path.insert(0, {root!r} + "/src")
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
-from unsung.params import Params
+from unsung.config.params import Params
 from unsung import training
 params = Params.model_validate_json(Path({params!r}).read_text())
 shards = Shards(Path({shards!r}), "train", Settings.of(params))
@@ -150,7 +151,7 @@ def test_accumulating_two_halves_is_one_whole(params, shards_folder, stems_folde
     found = []
     for name, these in (("whole", {"batch_size": 4}), ("halves", {"batch_size": 2, "accumulate": 2}), ("less", {"batch_size": 2})):
         values = {f"train__{key}": value for key, value in these.items()}
-        same = changed(params, train__steps=4, train__ema=0.0, **values)
+        same = changed(params, train__steps=4, train__ema_decay=0.0, **values)
         run(same, shards_folder, stems_folder, tmp_path / name, tmp_path / f"{name}.scratch")
         found.append(weights(Separator.load(tmp_path / name / "last")))
     whole, halves, less = found
@@ -281,7 +282,7 @@ from unsung import training
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
 from unsung.files import scratch
-from unsung.params import Params
+from unsung.config.params import Params
 params = Params.model_validate_json(Path(sys.argv[1]).read_text())
 with scratch("train", "together") as folder:
     shards = Shards(Path(sys.argv[2]), "train", Settings.of(params))

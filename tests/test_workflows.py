@@ -1,13 +1,10 @@
-"""The steps of .github/workflows, run as a runner would; GitHub's API is a server on loopback that keeps comments."""
+"""Workflows run goals of the Makefile; those that only they run are run here in a scratch history, with a `gh` that takes notes."""
 
-import importlib.util
-import json
+import os
 import re
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -15,70 +12,17 @@ from ruamel.yaml import YAML
 
 from tests.comparing.test_comparison import BASE, History
 from tests.conftest import ROOT
-from unsung.comparing.words import MARK
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-spec = importlib.util.spec_from_file_location("rehearse", ROOT / ".github" / "rehearse.py")
-rehearse = importlib.util.module_from_spec(spec)
-sys.modules["rehearse"] = rehearse
-spec.loader.exec_module(rehearse)
+GOALS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+GH = """#!/bin/sh
+printf '%s\\n' "$@" > gh-arguments
+cat > gh-body
+"""
 
 
-class GitHub:
-    """The comments of an issue, in pages of two; what it was asked."""
-
-    def __init__(self):
-        self.comments, self.asked, github = [], [], self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self, content, status=200, link=""):
-                body = json.dumps(content).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                if link:
-                    self.send_header("Link", link)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def handle_one(self):
-                length = int(self.headers.get("Content-Length", 0))
-                given = json.loads(self.rfile.read(length)) if length else {}
-                github.asked.append((self.command, self.path.split("?")[0], self.headers["Authorization"]))
-                if self.headers["Authorization"] != "Bearer token":
-                    self.answer({"message": "Bad credentials"}, 401)
-                elif self.command == "GET":
-                    page = int((re.search(r"[?&]page=(\d+)", self.path) or [0, 1])[1])
-                    more = f'<{github.address}{self.path.split("?")[0]}?page={page + 1}>; rel="next"'
-                    shown = github.comments[2 * page - 2 : 2 * page]
-                    self.answer(shown, link=more if len(github.comments) > 2 * page else "")
-                elif self.command == "POST":
-                    github.add(given["body"])
-                    self.answer(github.comments[-1], 201)
-                else:
-                    one = next(one for one in github.comments if one["url"].endswith(self.path))
-                    one["body"] = given["body"]
-                    self.answer(one)
-
-            do_GET = do_POST = do_PATCH = handle_one
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def add(self, body, login="github-actions[bot]"):
-        url = f"{self.address}/repos/owner/name/issues/comments/{len(self.comments)}"
-        self.comments.append({"url": url, "body": body, "html_url": url, "user": {"login": login}})
-
-
-@pytest.fixture
-def github():
-    found = GitHub()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+def read(path):
+    return YAML(typ="safe").load(path)
 
 
 @pytest.fixture
@@ -95,131 +39,141 @@ def checkout(tmp_path):
     folder = tmp_path / "checkout"
     subprocess.run(["git", "clone", "-q", str(origin), str(folder)], check=True)
     subprocess.run(["git", "checkout", "-q", "--detach", "origin/change"], cwd=folder, check=True)
-    for name in (".github", "Makefile", "requirements.txt", "pyproject.toml"):
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         (folder / name).symlink_to(ROOT / name)
-    (folder / ".venv" / "bin").mkdir(parents=True)
-    for name, code in (("python", ""), ("unsung", "-m unsung.cli.run")):
-        command = f'exec {sys.executable} -c "from unsung.cli import run; run()" "$@"' if code else f'exec {sys.executable} "$@"'
-        path = folder / ".venv" / "bin" / name
-        path.write_text(f"#!/bin/sh\nPYTHONPATH={ROOT / 'src'} {command}\n")
-        path.chmod(0o755)
+    programs = folder / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    unsung = f"#!/bin/sh\nPYTHONPATH={ROOT / 'src'} exec {sys.executable} -c 'from unsung.cli import run; run()' \"$@\"\n"
+    for name, content in (("unsung", unsung), ("gh", GH)):
+        (programs / name).write_text(content)
+        (programs / name).chmod(0o755)
     (folder / ".venv" / "installed").touch()
     return folder
 
 
-def report(checkout, github, head_repository="owner/name"):
-    context = rehearse.pull_request("owner/name", head_repository, "main", number=7)
-    found = rehearse.Rehearsal(checkout, context, {"GITHUB_API_URL": github.address})
-    return found, found.run("report", "report")
-
-
-def test_a_fall_is_posted_and_fails(checkout, github):
-    found, status = report(checkout, github)
-    assert status == 1  # below -0.3 dB
-    (comment,) = github.comments
-    assert comment["body"].startswith(MARK) and "## Worse: HEAD (" in comment["body"]
-    assert "`vocals.sdr` 8.50 -> 8.00 dB" in comment["body"] and "worse by more than 0.3 dB" in comment["body"]
-    sha = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True).stdout.strip()
-    assert f"https://github.com/owner/name/blob/{sha}/reports/figures/" in comment["body"]
-    assert (checkout / ".scratch" / "pictures" / "differences.png").is_file()
-    assert found.summary == ""
-
-
-def test_the_comment_is_updated_where_it_was(checkout, github):
-    for body, login in (("Nice!", "a"), (f"{MARK}\nnot yours", "b"), (f"{MARK}\nold", "github-actions[bot]"), ("Thanks", "a")):
-        github.add(body, login)
-    report(checkout, github)
-    assert [comment["body"] for comment in github.comments[:2]] == ["Nice!", f"{MARK}\nnot yours"]
-    assert len(github.comments) == 4 and "8.50 -> 8.00" in github.comments[2]["body"]
-    assert [asked[0] for asked in github.asked] == ["GET", "GET", "PATCH"]
-
-
-def test_from_a_fork_it_is_the_summary(checkout, github):
-    found, status = report(checkout, github, head_repository="somebody/name")
-    assert status == 1 and github.asked == []
-    assert found.summary.startswith(MARK) and "https://github.com/somebody/name/blob/" in found.summary
-
-
-def test_an_improvement_passes(checkout, github):
-    history = History(checkout)
-    history.commit(BASE + np.linspace(0.1, 0.5, 8))
-    _, status = report(checkout, github)
-    assert status == 0 and "## Better: HEAD (" in github.comments[0]["body"]
-
-
-def test_a_first_run_has_a_comment_too(checkout, github):
-    """Where the branch began there was no run."""
-    subprocess.run(["git", "rm", "-q", "-r", "metrics", "reports"], cwd=checkout, check=True)
-    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "nothing"], cwd=checkout, check=True)
-    subprocess.run(["git", "update-ref", "refs/remotes/origin/main", "HEAD"], cwd=checkout, check=True)
-    History(checkout).commit(BASE)
-    _, status = report(checkout, github)
-    assert status == 0 and "## Not comparable: HEAD (" in github.comments[0]["body"]
-
-
-def test_the_demo_is_compared_whatever_rounding_its_songs_have(checkout):
-    """The step of checks.yml that looks at what `make demo` came to, here the workspace."""
-    step = next(step for step in YAML(typ="safe").load(WORKFLOWS[0])["jobs"]["demo"]["steps"] if "compare" in step.get("run", ""))
-    rehearsal = rehearse.Rehearsal(checkout, {"github.repository": "owner/name"})
-    history = History(checkout)
-    for sdrs, expected in ((BASE - 0.6, 0), (BASE - 2, 3)):  # to the branch's BASE - 0.5
-        history.write(sdrs, hashes={"data/stems/test": "other"})
-        assert rehearsal.step({"shell": "bash", **step}, {}) == expected
-    assert rehearsal.summary.count(MARK) == 2
-    assert rehearsal.step({"shell": None, **step}, {}) == 0  # why the workflows name their shell: a pipe's failure counts
-
-
-def test_a_comparison_that_breaks_is_an_error_and_posts_nothing(checkout, github):
-    (checkout / "dvc.lock").unlink()
-    subprocess.run(["git", "rm", "-q", "-r", "--cached", "dvc.lock"], cwd=checkout, check=True)
-    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"], cwd=checkout, check=True)
-    found, status = report(checkout, github)
-    assert (
-        status == 1
-        and github.asked == []
-        and "dvc.lock is not in HEAD" in found.log + (checkout / ".scratch/comment.md").read_text()
+def make(checkout, goal, **values):
+    """Run a goal there as a step of a workflow would, with these environment variables."""
+    left_out = ("GITHUB_", "GIT_", "MAKE", "MFLAGS", "VIRTUAL_ENV")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+    environment["PATH"] = f"{checkout / '.venv' / 'bin'}:{environment['PATH']}"
+    return subprocess.run(
+        ["make", goal],
+        cwd=checkout,
+        env=environment | values,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
 
 
-def test_a_token_that_may_not_write_is_one_line(checkout, github, tmp_path):
-    (tmp_path / "comment.md").write_text(f"{MARK}\nx")
-    environment = {"GITHUB_API_URL": github.address, "GITHUB_REPOSITORY": "owner/name", "GITHUB_TOKEN": "wrong"}
-    command = [sys.executable, ROOT / ".github" / "comment.py", "7", tmp_path / "comment.md"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and done.stderr.startswith("the comment could not be posted: 401") and done.stderr.count("\n") == 1
+def git(checkout, *arguments):
+    given = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments]
+    return subprocess.run(given, cwd=checkout, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def test_a_long_comment_is_cut(github, tmp_path):
-    (tmp_path / "comment.md").write_text(f"{MARK}\n" + "x" * 70_000)
-    environment = {"GITHUB_API_URL": github.address, "GITHUB_REPOSITORY": "owner/name", "GITHUB_TOKEN": "token"}
-    command = [sys.executable, ROOT / ".github" / "comment.py", "7", tmp_path / "comment.md"]
-    subprocess.run(command, env=environment, check=True)
-    assert len(github.comments[0]["body"]) < 65_536 and "too long for a comment" in github.comments[0]["body"]
+def written(checkout):
+    return (checkout / ".scratch" / "comment.md").read_text()
+
+
+def test_a_fall_fails_and_is_posted(checkout):
+    refs = git(checkout, "for-each-ref")
+    done = make(checkout, "comparison", REPOSITORY="https://github.com/owner/name")
+    assert done.returncode and "worse by 0.50, beyond --fail-below -0.3" in done.stdout
+    base = git(checkout, "rev-parse", "--short=7", "origin/change~1")
+    assert "## Worse: HEAD (" in written(checkout) and f") against {base}\n" in written(checkout)
+    assert "`vocals.sdr` 8.50 -> 8.00 dB" in written(checkout) and "worse by more than 0.3 dB" in written(checkout)
+    assert f"https://github.com/owner/name/blob/{git(checkout, 'rev-parse', 'HEAD')}/reports/figures/" in written(checkout)
+    assert (checkout / ".scratch" / "pictures" / "differences.png").is_file()
+    assert git(checkout, "for-each-ref") == refs  # nobody's branches are moved
+    assert make(checkout, "comment", NUMBER="7").returncode == 0
+    assert (checkout / "gh-arguments").read_text().split() == [
+        *("pr", "comment", "7", "--edit-last", "--create-if-none", "--body-file", "-")
+    ]
+    assert (checkout / "gh-body").read_text() == written(checkout)
+
+
+def test_an_improvement_passes_and_a_summary_is_written(checkout):
+    History(checkout).commit(BASE + np.linspace(0.1, 0.5, 8))
+    assert make(checkout, "comparison").returncode == 0 and "## Better: HEAD (" in written(checkout)
+    make(checkout, "summary", GITHUB_STEP_SUMMARY=str(checkout / "summary"))
+    assert (checkout / "summary").read_text() == written(checkout)
+    assert make(checkout, "summary").stdout == written(checkout)
+
+
+def test_where_the_branch_began_there_may_have_been_no_run(checkout):
+    git(checkout, "rm", "-q", "-r", "metrics", "reports")
+    git(checkout, "commit", "-qm", "nothing")
+    git(checkout, "update-ref", "refs/remotes/origin/main", "HEAD")
+    History(checkout).commit(BASE)
+    assert make(checkout, "comparison").returncode == 0 and "## Not comparable: HEAD (" in written(checkout)
+
+
+def test_a_comparison_that_breaks_is_an_error_and_posts_nothing(checkout):
+    make(checkout, "comparison")
+    git(checkout, "rm", "-q", "-r", "--cached", "dvc.lock")
+    git(checkout, "commit", "-qm", "x")
+    done = make(checkout, "comparison")
+    assert done.returncode and "dvc.lock is not in HEAD" in done.stdout
+    for goal in ("comment", "summary"):
+        done = make(checkout, goal, NUMBER="7")
+        assert done.returncode and "there is no .scratch/comment.md; run make comparison" in done.stdout
+    assert not (checkout / "gh-arguments").exists()
+
+
+def test_a_comment_that_cannot_be_posted_is_an_error(checkout):
+    (checkout / ".scratch").mkdir()
+    (checkout / ".scratch" / "comment.md").write_text("x\n")
+    (checkout / ".venv" / "bin" / "gh").write_text("#!/bin/sh\ncat > gh-body; echo 'HTTP 403: Resource not accessible'; exit 1\n")
+    done = make(checkout, "comment", NUMBER="7")
+    assert done.returncode and "HTTP 403" in done.stdout
+
+
+def test_a_long_comment_loses_whole_lines(checkout):
+    """GitHub takes 65,536 characters."""
+    (checkout / ".scratch").mkdir()
+    (checkout / ".scratch" / "comment.md").write_text("".join(f"{number:05} äöü\n" for number in range(7000)))
+    assert make(checkout, "comment", NUMBER="7").returncode == 0
+    *lines, empty, last = (checkout / "gh-body").read_text().splitlines()
+    assert lines == [f"{number:05} äöü" for number in range(len(lines))] and len(lines) == 65_000 // len("00000 äöü\n".encode())
+    assert empty == "" and last == "The rest is too long for a comment; `make comparison` writes all of it."
+
+
+def test_the_demo_is_compared_whatever_rounding_its_songs_have(checkout):
+    summary = checkout / "summary"
+    for sdrs, passes in ((BASE - 0.6, True), (BASE - 2, False)):  # to the branch's BASE - 0.5
+        History(checkout).write(sdrs, hashes={"data/stems/test": "other"})
+        done = make(checkout, "demo-check", GITHUB_STEP_SUMMARY=str(summary))
+        assert (done.returncode == 0) == passes and "against HEAD (" in done.stdout
+    assert summary.read_text().count("against HEAD (") == 2
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_workflows_may_do_little_and_their_actions_are_pinned(path):
-    content = YAML(typ="safe").load(path)
-    assert content["permissions"] == {"contents": "read"} and content["defaults"]["run"]["shell"] == "bash"
+def test_a_step_is_a_goal_or_a_pinned_action(path):
+    content = read(path)
+    assert content["permissions"] == {"contents": "read"}
     for job in content["jobs"].values():
         assert set(job.get("permissions", {})) <= {"contents", "pull-requests"} and job["timeout-minutes"] <= 30
         for step in job["steps"]:
-            if "uses" in step:
+            if "run" in step:
+                make, goal = step["run"].split(" ")
+                assert make == "make" and goal in GOALS
+            else:
                 assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
             if "checkout" in step.get("uses", ""):
                 assert step["with"]["fetch-depth"] == 0 and step["with"]["persist-credentials"] is False
-            assert "${{" not in step.get("run", "")  # what others name could be a command there
 
 
-def test_the_checks_are_goals_that_exist():
-    goals = set(re.findall(r"^([a-z.]+)[^:=\n]*:", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    steps = [
-        step["run"]
-        for path in WORKFLOWS
-        for job in YAML(typ="safe").load(path)["jobs"].values()
-        for step in job["steps"]
-        if "run" in step
-    ]
-    wanted = {goal for step in steps for goal in re.findall(r"\bmake ([a-z]+)", step)}
-    assert {"lint", "types", "test", "locked", "demo"} <= wanted <= goals
-    assert Path(ROOT / ".ci" / "run").read_text().count("make ") == 4
+def test_every_change_passes_the_same_checks_everywhere():
+    checks = [step["run"] for step in read(ROOT / ".github/workflows/checks.yml")["jobs"]["checks"]["steps"] if "run" in step]
+    here = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("make ")]
+    assert [check for check in checks if check != "make workflows"] == here  # which needs node
+
+
+def test_the_hooks_before_a_commit_are_programs_of_the_environment():
+    (local,) = read(ROOT / ".pre-commit-config.yaml")["repos"]
+    assert local["repo"] == "local" and len(local["hooks"]) >= 5
+    for hook in local["hooks"]:
+        program = Path(hook["entry"].split()[0])
+        assert hook["language"] == "system" and program.parent == Path(".venv/bin")
+        assert Path(sys.executable).with_name(program.name).is_file()

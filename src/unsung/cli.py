@@ -36,7 +36,7 @@ def separate(
     songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.")] = Path("out"),
     model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.")] = Path("models/best"),
-    steps: Annotated[int | None, typer.Option(min=1, help="Network calls a window; by default what suits the process.")] = None,
+    calls: Annotated[int | None, typer.Option(min=1, help="Network calls a window; by default what suits the process.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sampling, where it is random.")] = 0,
     window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
     overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,
@@ -51,12 +51,12 @@ def separate(
     SONG becomes OUT/SONG/<stem>.flac and OUT/SONG/accompaniment.flac, 24 bit, at the song's own sample rate and channels; they
     add up to the song. A song that was finished before with the same model and options is not separated again.
     """
-    from unsung.params import validate
-    from unsung.sections import Separate
-    from unsung.separation import separate_files
+    from unsung.config.schema import Separate
+    from unsung.config.section import validate
+    from unsung.separation import Method, separate_files
 
-    settings = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}
-    separate_files(songs, out, model, validate(Separate, settings, "the options"), {} if steps is None else {"steps": steps}, seed)
+    options = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}
+    separate_files(songs, out, Method(model, validate(Separate, options, "the options"), seed, calls=calls))
 
 
 @app.command()
@@ -85,22 +85,22 @@ def score(
     import json
     import os
 
-    from unsung import judging
+    from unsung.config.schema import Compute, Evaluate
     from unsung.files import atomically
     from unsung.parallel import default_workers
-    from unsung.reporting import markdown, tables
-    from unsung.sections import Compute, Evaluate
+    from unsung.reporting import markdown
+    from unsung.scoring import aggregate, folders
 
     if json_file and (json_file.is_dir() or not os.access(json_file.absolute().parent, os.W_OK)):
         raise UserError(f"{json_file} cannot be written; give --json a file in a folder that is there")
     settings = Evaluate(window_seconds=window, filter_taps=taps, engine=engine, silent_estimates=silent_estimates)
     compute = Compute(scheduler="", workers=workers or default_workers(), loader_workers=0, tensorboard=False, wandb=False)
-    frames, tracks, remarks = judging.score_folders(references, estimates, settings, compute, mixture, allow_missing)
+    frames, tracks, remarks = folders.score_folders(references, estimates, settings, compute, mixture, allow_missing)
     if json_file:
         with atomically(json_file) as partial:
-            partial.write_text(json.dumps(judging.as_json(frames, tracks, settings), indent=1, allow_nan=False) + "\n")
-    for table in (tracks, tables.by_system(tracks)):
-        typer.echo(f"{markdown.table(tables.shown(table))}\n")
+            partial.write_text(json.dumps(folders.as_json(frames, tracks, settings), indent=1, allow_nan=False) + "\n")
+    for table in (tracks, aggregate.by_system(tracks)):
+        typer.echo(f"{markdown.table(aggregate.shown(table))}\n")
     for remark in remarks:
         typer.echo(f"unsung: {remark}", err=True)
 
@@ -147,7 +147,7 @@ def compare(
 
     It says whether the change is real, within noise, or cannot be compared. Everything is read from git; no data are needed.
     """
-    from unsung.comparing import words
+    from unsung.comparing import comment
     from unsung.comparing.comparison import Comparison
     from unsung.comparing.revisions import Revision
 
@@ -155,9 +155,9 @@ def compare(
     targets = revisions[1].params.get("model.targets") or ["vocals"]
     found = Comparison(*revisions, metric or f"{targets[0]}.sdr")
     if pictures:
-        words.write_pictures(found, pictures)
+        comment.write_pictures(found, pictures)
     failed = fail_below is not None and found.fell_below(fail_below, anyway)
-    typer.echo(words.comment(found, pictures, repository, fail_below if failed else None) if md else words.plain(found))
+    typer.echo(comment.as_markdown(found, pictures, repository, fail_below if failed else None) if md else comment.plain(found))
     if fail_below is not None and found.obstacles and not anyway:
         typer.echo("unsung: --fail-below judged nothing, for the two cannot be compared", err=True)
     if failed:
@@ -171,6 +171,6 @@ def preset(
     root: Annotated[str, typer.Option(help="The data.root to go with it: your songs, or your copy of the dataset.")] = "",
 ) -> None:
     """Write the values of a preset into params.yaml and show what changed; `unsung preset demo` goes back."""
-    from unsung.presets import apply
+    from unsung.config.presets import apply
 
     typer.echo((apply(name, root) or f"params.yaml is as the preset {name} wants it").rstrip())

@@ -22,7 +22,7 @@ from unsung.errors import UserError
 from unsung.files import atomically
 from unsung.models.networks import MaskNetwork
 from unsung.models.separator import Separator
-from unsung.spectrum import EPSILON, LEAST_RMS
+from unsung.spectrum import rms_parts
 
 Format = Literal["onnx", "torchscript"]
 Part = Literal["separator", "call"]
@@ -78,7 +78,7 @@ def _traceable(separator: Separator, part: Part) -> tuple[nn.Module, dict[str, T
         return OneStep(separator).eval(), {"mixture": mixture}
     spectra = torch.randn(2, len(config.targets) + 1, config.channels, config.n_fft // 2 + 1, 40, 2)
     if not separator.process.has_state:
-        return Stateless(separator.network).eval(), {"mixture": spectra[:, 0]}
+        return StatelessCall(separator.network).eval(), {"mixture": spectra[:, 0]}
     return Call(separator.network).eval(), {"state": spectra[:, 1:], "mixture": spectra[:, 0], "time": torch.rand(2)}
 
 
@@ -107,24 +107,15 @@ class Call(nn.Module):
 
     def forward(self, state: Tensor, mixture: Tensor, time: Tensor) -> Tensor:
         """(batch, target, channel, freq, frame, 2), (batch, channel, freq, frame, 2), (batch) -> as the state"""
-        return self.masks(torch.cat([mixture, state.flatten(1, 2)], dim=1), time)
-
-    def masks(self, spectra: Tensor, time: Tensor | None) -> Tensor:
-        """(batch, all channels, freq, frame, 2) -> (batch, target, channel, freq, frame, 2)"""
-        power = spectra.square().sum(-1, keepdim=True) + EPSILON
-        seen = spectra * power.pow((self.network.exponent - 1) / 2)
-        real, imaginary = self.network.masks(
-            self.network.image(seen.permute(0, 1, 4, 2, 3).reshape(seen.shape[0], -1, *seen.shape[2:4]), time)
-        )
-        return torch.stack([real, torch.zeros_like(real) if imaginary is None else imaginary], dim=-1)
+        return self.network.masks(torch.cat([mixture, state.flatten(1, 2)], dim=1), time)
 
 
-class Stateless(Call):
+class StatelessCall(Call):
     """The same for a network that sees the mixture alone."""
 
     def forward(self, mixture: Tensor) -> Tensor:  # type: ignore[override]
         """(batch, channel, freq, frame, 2) -> (batch, target, channel, freq, frame, 2)"""
-        return self.masks(mixture, None)
+        return self.network.masks(mixture, None)
 
 
 class OneStep(nn.Module):
@@ -137,8 +128,9 @@ class OneStep(nn.Module):
     def __init__(self, separator: Separator) -> None:
         super().__init__()
         config = separator.config
-        self.call, self.targets, self.has_state = Call(separator.network), len(config.targets), separator.process.has_state
-        self.n_fft, self.hop_length = config.n_fft, config.hop_length
+        self.targets, self.n_fft, self.hop_length = len(config.targets), config.n_fft, config.hop_length
+        self.has_state = separator.process.has_state
+        self.call = Call(separator.network) if self.has_state else StatelessCall(separator.network)
         window = torch.hann_window(config.n_fft, dtype=torch.float64)
         waves = torch.fft.rfft(torch.eye(config.n_fft, dtype=torch.float64), dim=-1).T  # freq sample
         self.register_buffer("forwards", torch.cat([waves.real, waves.imag])[:, None].mul(window).float())
@@ -150,16 +142,15 @@ class OneStep(nn.Module):
     def forward(self, mixture: Tensor) -> Tensor:
         """(batch, channel, sample) -> (batch, target, channel, sample)"""
         y = self.transform(mixture)
-        scale = y.square().sum(-1).mean(dim=(1, 2, 3)).sqrt().clamp_min(LEAST_RMS)[:, None, None, None, None]
+        scale = rms_parts(y)[:, None, None, None, None]
         y = y / scale
-        if self.has_state:
-            masks = self.call(y.unsqueeze(1).expand(-1, self.targets, -1, -1, -1, -1), y, torch.ones_like(mixture[:, 0, 0]))
-        else:
-            masks = self.call.masks(y, None)
+        state = (y.unsqueeze(1).expand(-1, self.targets, -1, -1, -1, -1),) if self.has_state else ()
+        time = (torch.ones_like(mixture[:, 0, 0]),) if self.has_state else ()
+        masks = self.call(*state, y, *time)
         real, imaginary = y.unsqueeze(1).unbind(-1)
         share, turn = (1 - masks[..., 0]), -masks[..., 1]
-        found = torch.stack([share * real - turn * imaginary, share * imaginary + turn * real], dim=-1)
-        return self.inverse(found * scale[:, None], mixture.shape[-1])
+        counterfactual = torch.stack([share * real - turn * imaginary, share * imaginary + turn * real], dim=-1)
+        return self.inverse(counterfactual * scale[:, None], mixture.shape[-1])
 
     def transform(self, waveform: Tensor) -> Tensor:
         """(batch, channel, sample) -> (batch, channel, freq, frame, 2)"""

@@ -1,7 +1,6 @@
 """Writing whole files or none, and telling whether two things are the same by their bytes."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from unsung.errors import UserError
 
@@ -109,8 +110,7 @@ def scratch(stage: str, key: str) -> Iterator[Path]:
         yield folder
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder.with_suffix(".lock")):
         folder.mkdir(exist_ok=True)  # the first may have removed it
         yield folder
         remove(folder)

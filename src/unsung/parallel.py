@@ -15,9 +15,9 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from unsung.config.schema import Compute
 from unsung.errors import UserError
 from unsung.files import fingerprint
-from unsung.sections import Compute
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

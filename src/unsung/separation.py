@@ -20,11 +20,12 @@ from tqdm import tqdm
 
 from unsung import audio
 from unsung.audio import FULL_SCALE, Facts, Grid, Samples
+from unsung.config.schema import Accelerator, Params, Separate
+from unsung.config.section import ProcessSettings
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import fingerprint, remove, sha256
-from unsung.models.separator import CONFIG, WEIGHTS, Sampling, Separator, generators
-from unsung.sections import Accelerator, Separate
+from unsung.models.separator import CONFIG, WEIGHTS, Config, Separator, generators
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
 Parts = Int[np.ndarray, "_part _frame _channel"]  # the stems and, unless they cover the song, the accompaniment
@@ -39,14 +40,43 @@ class Plan:
     window: int  # samples at the model's rate
     overlap: int  # samples
     batch_size: int  # windows at once on a GPU
-    sampling: Sampling
     seed: int
 
+
+@dataclass(frozen=True)
+class Method:
+    """A model folder, and how songs are separated with it: all that decides what comes out."""
+
+    model: Path
+    separate: Separate
+    seed: int
+    process: ProcessSettings | None = None  # how to sample; by default as suits the process
+    calls: int | None = None  # network calls, if other than in `process`
+
     @classmethod
-    def of(cls, separate: Separate, sample_rate: int, sampling: Sampling, seed: int) -> "Plan":
-        """The plan that the params describe for a model of `sample_rate` Hz."""
-        window = round(separate.window_seconds * sample_rate)
-        return cls(window, round(window * separate.overlap), separate.batch_size, sampling, seed)
+    def of(cls, model: Path, params: Params) -> "Method":
+        """As the params say."""
+        return cls(model, params.separate, params.seed, params.process)
+
+    def load(self) -> Separator:
+        """The separator, on the device and with the sampling that are wanted.
+
+        Raises:
+            UserError: the model cannot be read, or cannot work so.
+        """
+        separator, device = Separator.load(self.model), device_of(self.separate.accelerator)
+        settings = self.process or separator.process.settings
+        separator.sample_with(settings.changed(calls=self.calls) if self.calls else settings)
+        if not self.separate.int8:
+            return separator.to(device)
+        if device.type != "cpu":
+            raise UserError("int8 is for the CPU; set accelerator to cpu")
+        return separator.quantised()
+
+    def plan(self, config: Config) -> Plan:
+        """How a song is cut for the model of that config."""
+        window = round(self.separate.window_seconds * config.sample_rate)
+        return Plan(window, round(window * self.separate.overlap), self.separate.batch_size, self.seed)
 
 
 @dataclass(frozen=True)
@@ -92,21 +122,21 @@ def write_parts(
             path.replace(folder / path.name)
 
 
-def separate_track(track: Track, model: Path, folder: Path, separate: Separate, sampling: Sampling, seed: int) -> None:
-    """Separate a track of a dataset with the model of a folder into `folder`/<track>, unless that was done before."""
+def separate_track(track: Track, folder: Path, method: Method) -> None:
+    """Separate a track of a dataset into `folder`/<track>, unless that was done before."""
     torch.set_num_threads(1)
-    separator = load(model, separate)
+    separator = method.load()
     config, out = separator.config, folder / track.name
     if all((out / f"{part}.flac").exists() for part in config.parts):
         return
     own = Facts(config.sample_rate, config.channels, frames=0)
     try:
-        write_parts(separator, partial(mixture, track), own, out, Plan.of(separate, config.sample_rate, sampling, seed))
+        write_parts(separator, partial(mixture, track), own, out, method.plan(config))
     except OverflowError as error:
         raise UserError(f'"{track.name}": {error}') from None
 
 
-def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Separate, sampling: Sampling, seed: int) -> None:
+def separate_files(songs: Sequence[Path], out: Path, method: Method) -> None:
     """Separate each song into out/<its name>, with a progress bar; one that was finished in the same way before is passed over.
 
     Raises:
@@ -115,9 +145,10 @@ def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Sepa
     names = [song.stem for song in songs]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"two songs are called {min(twice)} and would share a folder; separate them one after the other")
-    separator = load(model, separate)
-    plan = Plan.of(separate, separator.config.sample_rate, sampling, seed)
-    made_with = [sha256(model / WEIGHTS), sha256(model / CONFIG), asdict(plan), separate.int8]
+    separator = method.load()
+    plan = method.plan(separator.config)
+    weights, config = (sha256(method.model / name) for name in (WEIGHTS, CONFIG))
+    made_with = [weights, config, asdict(plan), separator.process.settings.model_dump(), method.separate.int8]
     for song in songs:
         own = audio.facts(song)
         comment = f"unsung {fingerprint([*made_with, sha256(song)])}"
@@ -138,20 +169,6 @@ def separate_files(songs: Sequence[Path], out: Path, model: Path, separate: Sepa
         print(f"{song}: {', '.join(f'{folder / part}.flac' for part in separator.config.parts)}")
 
 
-def load(model: Path, separate: Separate) -> Separator:
-    """The separator of a model folder, where and as it is to run.
-
-    Raises:
-        UserError: it cannot be read, or cannot run so.
-    """
-    separator, device = Separator.load(model), device_of(separate.accelerator)
-    if not separate.int8:
-        return separator.to(device)
-    if device.type != "cpu":
-        raise UserError("int8 is for the CPU; set accelerator to cpu")
-    return separator.quantised()
-
-
 def device_of(accelerator: Accelerator) -> torch.device:
     """The device of that name, cuda for gpu; auto takes such a GPU if there is one.
 
@@ -168,8 +185,8 @@ def device_of(accelerator: Accelerator) -> torch.device:
 def parts(separator: Separator, song: Song, own: Facts, plan: Plan) -> Iterator[Parts]:
     """Separate a song of any length at any rate into blocks of its parts; their sum is the song's 24-bit integers."""
     config, width = separator.config, len(separator.config.targets) * own.channels
-    found = stems(separator, audio.resampled(song(), own.sample_rate, config.sample_rate), plan)
-    flat = (block.transpose(1, 0, 2).reshape(-1, width) for block in found)
+    blocks = stems(separator, audio.resampled(song(), own.sample_rate, config.sample_rate), plan)
+    flat = (block.transpose(1, 0, 2).reshape(-1, width) for block in blocks)
     estimates = audio.fitted(audio.resampled(flat, config.sample_rate, own.sample_rate), maxsize, width)
     for block, estimate in zip(audio.rebatched(song()), audio.rebatched(estimates), strict=False):
         split = estimate[: len(block)].reshape(len(block), -1, own.channels).transpose(1, 0, 2)
@@ -216,15 +233,15 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
     wanted = estimates + left / len(estimates) if covers_song else np.concatenate([estimates, left[None]])
     if not np.isfinite(wanted).all():
         raise ValueError("the model gives NaN")
-    found = np.clip(np.rint(wanted.astype(np.float64) * FULL_SCALE), low, high).astype(np.int64)
-    rest = mixture - found.sum(0)
-    for part in found[::-1]:  # the accompaniment first
+    parts = np.clip(np.rint(wanted.astype(np.float64) * FULL_SCALE), low, high).astype(np.int64)
+    rest = mixture - parts.sum(0)
+    for part in parts[::-1]:  # the accompaniment first
         taken = np.clip(part + rest, low, high) - part
         part += taken
         rest -= taken
     if rest.any():
         raise OverflowError(f"the song's peak is {np.abs(mixture).max() / FULL_SCALE:.1f} times full scale; turn it down")
-    return found
+    return parts
 
 
 def _estimate(separator: Separator, batch: Sequence[Window], plan: Plan) -> Float[np.ndarray, "_window _target _frame _channel"]:
@@ -237,13 +254,13 @@ def _estimate(separator: Separator, batch: Sequence[Window], plan: Plan) -> Floa
     size = 1 if device.type == "cpu" else len(items)  # a matrix product of another size rounds otherwise, see docs/design.md
     with torch.inference_mode():
         without = [
-            separator.counterfactual(some.to(device), plan.sampling, generators(numbers, device)).cpu()
+            separator.counterfactual(some.to(device), generators(numbers, device)).cpu()
             for some, numbers in ((items[i : i + size], seeds[i : i + size]) for i in range(0, len(items), size))
         ]
-    found = items.unsqueeze(1) - torch.cat(without)
+    estimates = items.unsqueeze(1) - torch.cat(without)
     if not together:
-        found = found.mean(2).unflatten(0, (len(batch), song.shape[1])).transpose(1, 2)
-    return found.transpose(2, 3).numpy()
+        estimates = estimates.mean(2).unflatten(0, (len(batch), song.shape[1])).transpose(1, 2)
+    return estimates.transpose(2, 3).numpy()
 
 
 def _fades(window: Window, plan: Plan) -> Float[np.ndarray, " _frame"]:
@@ -256,6 +273,6 @@ def _fades(window: Window, plan: Plan) -> Float[np.ndarray, " _frame"]:
     return fades
 
 
-def _batched(found: Iterator[Window], size: int) -> Iterator[list[Window]]:
-    while batch := list(islice(found, size)):
+def _batched(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:
+    while batch := list(islice(windows, size)):
         yield batch

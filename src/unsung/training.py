@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
@@ -27,15 +26,17 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from unsung import audio, measures, separation
+from unsung.config.params import resume_folder
+from unsung.config.schema import Params
 from unsung.data import batches
 from unsung.data.batches import Sample
 from unsung.data.shards import Shards
-from unsung.data.tracks import Track, mixture
+from unsung.data.tracks import Track
 from unsung.errors import UserError
 from unsung.files import atomically
 from unsung.models.separator import Config, Separator, generators
-from unsung.params import Params, resume_folder
+from unsung.separation import device_of
+from unsung.validation import valid_plan, valid_sdr
 
 STATE = "state.ckpt"
 PLATEAU = 2  # validations without a better SDR that are borne; after one more the learning rate is halved
@@ -81,11 +82,15 @@ class Training(LightningModule):
     def __init__(self, config: Config, params: Params, valid: Sequence[Track]) -> None:
         super().__init__()
         self.separator = begin(config, params)
-        self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema)).requires_grad_(False)
+        self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema_decay)).requires_grad_(
+            False
+        )
         if params.train.compile:
             self.separator.network.compile()
         self.params, self.valid = params, valid
         self.plan = valid_plan(params)
+        if self.averaged.process.has_state:
+            self.averaged.sample_with(self.averaged.process.settings.changed(calls=params.train.valid_calls))
 
     @property
     def averaged(self) -> Separator:
@@ -155,8 +160,10 @@ class Keeper(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Training)
-        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row = {name.removesuffix("_epoch"): value for name, value in found.items() if not name.endswith("_step") and name != "loss"}
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            name.removesuffix("_epoch"): value for name, value in logged.items() if not name.endswith("_step") and name != "loss"
+        }
         if not all(map(math.isfinite, row.values())):
             raise UserError(
                 f"training diverged before step {trainer.global_step}: the loss is not a number; lower train.learning_rate"
@@ -209,29 +216,13 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: float) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def valid_plan(params: Params) -> separation.Plan:
-    """How valid tracks are separated: in windows of 8 s that share 2 s, whatever the params of the stage `separate` are."""
-    window = 8 * params.audio.sample_rate
-    return separation.Plan(window, window // 4, 1, {"steps": params.train.valid_steps}, params.seed)
-
-
-def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> float:
-    """The median SDR (dB) over the seconds of a track in which its targets sound, averaged over the targets."""
-    separator.eval()
-    found = np.concatenate(list(separation.stems(separator, mixture(track), plan)), axis=1)
-    truth = np.stack([audio.read(track.stems[target]) for target in separator.config.targets])
-    second = separator.config.sample_rate
-    rates = [(measures.framewise_sdr(t, f, second), ~measures.silent(t, second)) for t, f in zip(truth, found, strict=True)]
-    return float(np.mean([np.median(rate[truth_sounds]) if truth_sounds.any() else 0.0 for rate, truth_sounds in rates]))
-
-
 def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> Trainer:
     train = params.train
     callbacks: list[Callback] = [keeper, TQDMProgressBar(refresh_rate=10)]
     callbacks.append(ModelCheckpoint(scratch, STATE.removesuffix(".ckpt"), enable_version_counter=False))
     if train.patience:
         callbacks.append(EarlyStopping("valid_sdr", mode="max", patience=train.patience))
-    device = train.accelerator if train.accelerator == "tpu" else separation.device_of(train.accelerator).type
+    device = train.accelerator if train.accelerator == "tpu" else device_of(train.accelerator).type
     if device == "tpu" and not XLAAccelerator.is_available():
         raise UserError("train.accelerator is tpu, and Lightning finds none (it looks through torch_xla); set it to auto or cpu")
     return Trainer(
@@ -240,8 +231,8 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> T
         strategy="ddp_find_unused_parameters_true" if train.devices > 1 else "auto",
         precision=train.precision,
         max_epochs=done.epochs if done.out_of_patience else batches.epochs(train)[0],
-        accumulate_grad_batches=train.accumulate,
-        gradient_clip_val=train.clip,
+        accumulate_grad_batches=train.accumulate_batches,
+        gradient_clip_val=train.gradient_clip,
         deterministic=True if device == "cpu" else "warn",
         logger=_loggers(params, scratch.name),
         callbacks=callbacks,
@@ -255,16 +246,16 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> T
 
 def _loggers(params: Params, name: str) -> list[Logger]:
     """Those that are switched on; a run that goes on after a kill goes on in them too."""
-    folder, found = Path(os.environ.get("DVC_ROOT", "."), ".scratch"), list[Logger]()
+    folder, loggers = Path(os.environ.get("DVC_ROOT", "."), ".scratch"), list[Logger]()
     if params.compute.tensorboard:
-        found.append(TensorBoardLogger(folder / "tensorboard", name=name))
+        loggers.append(TensorBoardLogger(folder / "tensorboard", name=name))
     if params.compute.wandb:
         (folder / "wandb").mkdir(parents=True, exist_ok=True)
         config = params.model_dump()
-        found.append(
+        loggers.append(
             WandbLogger(project="unsung", id=name, resume="allow", save_dir=folder, config=config, settings={"silent": True})
         )
-    return found
+    return loggers
 
 
 def _quiet() -> None:

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from tests.test_cli import unsung
 from unsung.cli import app
+from unsung.comparing.comment import as_markdown, bars, plain, write_pictures
 from unsung.comparing.comparison import Comparison
 from unsung.comparing.revisions import Revision, flat
-from unsung.comparing.words import MARK, bars, comment, plain, write_pictures
 from unsung.errors import UserError
 from unsung.files import portable
 
@@ -32,7 +32,7 @@ HASHES = {
     "data/stems/valid": "2",
     "data/stems/test": "3",
     "models/best": "4",
-    "src/unsung/scoring.py": "5",
+    "src/unsung/scoring/scorer.py": "5",
 }
 
 
@@ -58,7 +58,7 @@ class History:
         deps = [{"path": path, "md5": md5} for path, md5 in (HASHES | (hashes or {})).items()]
         ran = {"params.yaml": {"train.steps": (params or PARAMS)["train"]["steps"], "model": (params or PARAMS)["model"]}}
         stage = {"cmd": "x", "deps": deps, "params": ran}
-        (self.folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"all": stage}}))
+        (self.folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"evaluate": stage}}))
         for name in names[:3]:
             (self.folder / "reports/figures" / f"{portable(name)}.jpg").write_bytes(picture)
 
@@ -99,8 +99,8 @@ def test_a_change_of_all_tracks_is_real(history, sign, verdict, word):
 def test_what_tracks_disagree_on_is_noise(history):
     history.commit(BASE + np.array([2.0, -1.0, 0.5, -0.5, 1.0, -2.0, 0.3, -0.1]))
     found = compared("main")
-    assert found.verdict == "noise" and "Within noise" in comment(found)
-    assert "too few" not in comment(found) and "4 of 8 tracks got better" in comment(found)
+    assert found.verdict == "noise" and "Within noise" in as_markdown(found)
+    assert "too few" not in as_markdown(found) and "4 of 8 tracks got better" in as_markdown(found)
 
 
 def test_one_outlier_is_not_enough(history):
@@ -117,7 +117,7 @@ def test_few_tracks_cannot_tell(history):
 
 def test_nothing_changed(history):
     assert compared().verdict == "same" and "No change" in plain(compared())
-    assert "No track got worse" in comment(compared())
+    assert "No track got worse" in as_markdown(compared())
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_nothing_changed(history):
 def test_what_cannot_be_compared_is_not_judged(history, changes, words):
     history.commit(BASE - 5, **changes)
     found = compared("main")
-    assert found.verdict == "not comparable" and words in comment(found)
-    assert words in plain(found) and "All 8 tracks" not in comment(found) and found.pictured() == []
+    assert found.verdict == "not comparable" and words in as_markdown(found)
+    assert words in plain(found) and "All 8 tracks" not in as_markdown(found) and found.pictured() == []
     done = run("base", "main", "--fail-below", "-0.3")
     assert done.exit_code == 0 and "judged nothing" in done.stderr
     done = run("base", "main", "--fail-below", "-0.3", "--anyway", "--md")
@@ -191,7 +191,7 @@ def test_names_cannot_break_the_comment(history):
     history.commit(BASE - 1, names=names, params=PARAMS | {"seed": "a|b\nc"})
     found = compared("main")
     assert set(found.pairs["track"]) == set(names)
-    text = comment(found, repository="https://github.com/o/n")
+    text = as_markdown(found, repository="https://github.com/o/n")
     assert "<b>" not in text, [line for line in text.splitlines() if "<b>" in line]
     assert text.count("<!--") == 1 and "A \\| B &lt;b&gt;" in text and "<code>a&#124;b c</code>" in text
     for line in text.splitlines():
@@ -205,7 +205,7 @@ def test_many_tracks_are_a_chart_and_a_comment_of_a_size(history, tmp_path):
     history.git("tag", "-f", "base")
     history.commit(sdrs + np.linspace(-1, 1, 500), names=many)
     found = compared("main")
-    assert len(comment(found)) < 12_000 and "The 40 of 500 tracks that changed most" in comment(found)
+    assert len(as_markdown(found)) < 12_000 and "The 40 of 500 tracks that changed most" in as_markdown(found)
     write_pictures(found, tmp_path / "pictures")
     with Image.open(tmp_path / "pictures" / "differences.png") as image:
         assert image.height < 1500
@@ -216,13 +216,13 @@ def test_other_training_data_and_another_engine_can_be_compared(history):
     history.commit(BASE + 1, hashes={"data/stems/train": "9", "models/best": "8"}, params=params)
     found = compared("main")
     assert found.verdict == "better" and found.data == ["train"] and found.weights
-    text = comment(found)
+    text = as_markdown(found)
     assert "| data | train |" in text and "| weights | yes |" in text and "| `evaluate.engine` | `unsung` | `museval` |" in text
 
 
 def test_other_code_that_scores_is_mentioned(history):
-    history.commit(BASE + 1, hashes={"src/unsung/scoring.py": "6"})
-    assert any("src/unsung/scoring.py" in remark for remark in compared("main").remarks)
+    history.commit(BASE + 1, hashes={"src/unsung/scoring/scorer.py": "6"})
+    assert any("src/unsung/scoring/scorer.py" in remark for remark in compared("main").remarks)
     history.commit(BASE + 1)
     assert compared("main").remarks == []
 
@@ -261,8 +261,8 @@ def test_the_workspace_is_the_head_unless_one_is_given(history):
 
 def test_the_comment_lists_what_got_worse_worst_first(history):
     history.commit(BASE + np.array([1.0, -0.5, 1, 1, 1, -2.0, 1, 1]))
-    text = comment(compared("main"))
-    assert text.startswith(MARK)
+    text = as_markdown(compared("main"))
+    assert text.startswith("## Really better") or text.startswith("## Within noise")
     part = text[text.index("### 2 track(s) got worse") : text.index("All 8 tracks")]
     assert part.index("Song 5") < part.index("Song 1") and "Song 0" not in part
     assert "All 8 tracks" in text and "\u25bc" * 10 in text
@@ -280,12 +280,12 @@ def test_pictures_are_written_or_linked(history, tmp_path):
     }
     assert (tmp_path / "pictures" / f"{portable('Artist - Song 1')}-head.jpg").read_bytes() == b"\xff\xd8after"
     assert (tmp_path / "pictures" / "differences.png").read_bytes().startswith(b"\x89PNG")
-    text = comment(found, tmp_path / "pictures")
+    text = as_markdown(found, tmp_path / "pictures")
     assert all(f"{tmp_path}/pictures/{name}" in text for name in names)
-    linked = comment(found, repository="https://github.com/o/n")
+    linked = as_markdown(found, repository="https://github.com/o/n")
     sha = Revision.of("main").sha
     assert f"https://github.com/o/n/blob/{sha}/reports/figures/{portable('Artist - Song 1')}.jpg?raw=true" in linked
-    assert "![" not in comment(found)
+    assert "![" not in as_markdown(found)
 
 
 def test_what_cannot_be_read_is_one_line(history):

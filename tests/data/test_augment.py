@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from tests.conftest import changed
-from unsung import spectrum
 from unsung.data import augment
+from unsung.spectrum import Stft
 
-RATE, WINDOW, FRAMES = 22_050, (1024, 256), 128
+RATE, STFT, FRAMES = 22_050, Stft(1024, 256), 128
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def test_probabilities_of_zero_and_one_are_kept(stem, settings):
 
 def tone(frequency, frames):
     """The spectrum of a tone in stereo, the right channel at half the amplitude; its envelope ends at three quarters."""
-    t = np.arange(frames * WINDOW[1]) / RATE
+    t = np.arange(frames * STFT.hop_length) / RATE
     wave = np.sin(2 * np.pi * frequency * t) * (t < 0.75 * t[-1])
-    return spectrum.transform(torch.from_numpy(np.stack([wave, wave / 2]).astype(np.float32)), *WINDOW).numpy()[..., :frames]
+    return STFT.forward(torch.from_numpy(np.stack([wave, wave / 2]).astype(np.float32))).numpy()[..., :frames]
 
 
 def pitch(found):
     """Hz."""
-    wave = spectrum.inverse(torch.from_numpy(found), *WINDOW, (found.shape[-1] - 1) * WINDOW[1]).numpy()[0]
+    wave = STFT.inverse(torch.from_numpy(found)).numpy()[0]
     power = np.abs(np.fft.rfft(wave * np.hanning(len(wave)), 2**18))
     return power.argmax() * RATE / 2**18
 
@@ -65,27 +65,27 @@ def pitch(found):
 @pytest.mark.parametrize("rate", [0.9, 1.0, 1.07, 1.1])
 @pytest.mark.parametrize("semitones", [-2.0, -0.5, 0.0, 2.0])
 def test_pitch_and_speed_are_moved_by_what_was_asked(rate, semitones):
-    long = augment.needed(FRAMES, rate, *WINDOW)
+    long = augment.needed(FRAMES, rate, STFT)
     source = tone(440.0, long)
-    found = augment.warp(source, rate, semitones, FRAMES, *WINDOW)
+    found = augment.warp(source, rate, semitones, FRAMES, STFT)
     assert found.shape == (2, 513, FRAMES) and found.dtype == np.complex64
     assert 12 * np.log2(pitch(found) / 440) == pytest.approx(semitones, abs=0.02)
     end = np.flatnonzero(np.abs(found[0]).sum(0) > 0.3 * np.abs(found[0]).sum(0).max()).max()
-    context = WINDOW[0] // WINDOW[1] // 2 + 1
+    context = STFT.n_fft // STFT.hop_length // 2 + 1
     assert end == pytest.approx(0.75 * long / rate - context, abs=3)
     np.testing.assert_allclose(np.abs(found[1]).sum(), np.abs(found[0]).sum() / 2, rtol=0.02)
 
 
 def test_warping_by_nothing_changes_nothing():
-    source = tone(440.0, augment.needed(FRAMES, 1.0, *WINDOW))
-    found, context = augment.warp(source, 1.0, 0.0, FRAMES, *WINDOW), WINDOW[0] // WINDOW[1] // 2 + 1
+    source = tone(440.0, augment.needed(FRAMES, 1.0, STFT))
+    found, context = augment.warp(source, 1.0, 0.0, FRAMES, STFT), STFT.n_fft // STFT.hop_length // 2 + 1
     np.testing.assert_allclose(found, source[..., context : context + FRAMES], atol=1e-2)
 
 
 def test_a_segment_needs_more_frames_only_where_it_may_be_warped(settings):
-    assert augment.longest(FRAMES, settings(), *WINDOW) == FRAMES
-    assert augment.longest(FRAMES, settings(pitch=0.1), *WINDOW) == augment.needed(FRAMES, 1.0, *WINDOW) > FRAMES
-    assert augment.longest(FRAMES, settings(stretch=0.1), *WINDOW) == augment.needed(FRAMES, 1.1, *WINDOW)
+    assert augment.longest(FRAMES, settings(), STFT) == FRAMES
+    assert augment.longest(FRAMES, settings(pitch=0.1), STFT) == augment.needed(FRAMES, 1.0, STFT) > FRAMES
+    assert augment.longest(FRAMES, settings(stretch=0.1), STFT) == augment.needed(FRAMES, 1.1, STFT)
 
 
 def test_what_is_drawn_lies_in_the_ranges_and_happens_as_often_as_asked(settings):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import ROOT, changed
-from unsung import audio, spectrum
+from unsung import audio
 from unsung.data.shards import MANIFEST, Settings, Shards, segments, write_shards
 from unsung.data.tracks import read_index
 from unsung.errors import UserError
@@ -29,7 +29,7 @@ def test_rows_are_pieces_of_the_whole_songs_spectrum(shards_folder, stems_folder
     wave = torch.from_numpy(audio.read(track.stems["vocals"])).T
     segment = settings.frames * settings.hop_length
     wave = torch.nn.functional.pad(wave, (0, -wave.shape[1] % segment))
-    whole = spectrum.transform(wave, settings.n_fft, settings.hop_length).numpy()
+    whole = settings.stft.forward(wave).numpy()
     assert len(shards.rows) == wave.shape[1] // segment
     for number, row in enumerate(shards.rows):
         found = shards.stem(row, "vocals", 0, settings.frames)
@@ -119,7 +119,7 @@ import numpy as np, soundfile
 from unsung.data.shards import Settings, write_shards
 from unsung.data.stems import prepare
 from unsung.data.tracks import Recording
-from unsung.sections import Audio, Compute
+from unsung.config.schema import Audio, Compute
 folder, seconds = Path(sys.argv[1]), int(sys.argv[2])
 noise = (3000 * np.random.default_rng(0).standard_normal((16_000 * 60, 1))).astype(np.int16)
 for stem in ("vocals", "rest"):

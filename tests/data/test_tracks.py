@@ -15,7 +15,7 @@ from unsung.data.tracks import (
     read_index,
     read_recordings,
     read_table,
-    write_recordings,
+    write_index,
     write_splits,
 )
 from unsung.errors import UserError
@@ -32,7 +32,7 @@ def test_an_index_is_read_as_it_was_written(tmp_path, raw_tracks, root, params):
     odd = Recording(
         "Odd", "test", {"vocals": (Source(path, channel=1), Source(path, channel=0)), "rest": (Source(path),), "no": ()}
     )
-    write_recordings(tmp_path, [*raw_tracks, odd], root, params.compute)
+    write_index(tmp_path, [*raw_tracks, odd], root, params.compute)
     found = read_recordings(tmp_path, root)
     known = {source.known for recording in found for sources in recording.stems.values() for source in sources}
     assert known == {audio.Facts(16_000, 2, 64_000)}
@@ -52,22 +52,22 @@ def test_the_index_does_not_depend_on_where_the_data_lie(tmp_path, raw_tracks, r
         return tuple(Source(elsewhere / source.path.relative_to(root)) for source in sources)
 
     there = [replace(r, stems={stem: moved(sources) for stem, sources in r.stems.items()}) for r in raw_tracks]
-    write_recordings(tmp_path / "a", raw_tracks, root, params.compute)
-    write_recordings(tmp_path / "b", there, elsewhere, params.compute)
+    write_index(tmp_path / "a", raw_tracks, root, params.compute)
+    write_index(tmp_path / "b", there, elsewhere, params.compute)
     assert sha256(tmp_path / "a" / "tracks.parquet") == sha256(tmp_path / "b" / "tracks.parquet")
 
 
 def test_no_tracks_and_two_of_one_name_are_refused(tmp_path, raw_tracks, params):
     with pytest.raises(UserError, match="holds no tracks"):
-        write_recordings(tmp_path, [], tmp_path, params.compute)
+        write_index(tmp_path, [], tmp_path, params.compute)
     with pytest.raises(UserError, match='called "Song 0"'):
-        write_recordings(tmp_path, [raw_tracks[0], raw_tracks[0]], tmp_path, params.compute)
+        write_index(tmp_path, [raw_tracks[0], raw_tracks[0]], tmp_path, params.compute)
 
 
 def test_a_name_that_is_not_unicode_is_one_line(tmp_path, raw_tracks, root, params):
     for name in ("a\udce9b", "a\x07b"):
         with pytest.raises(UserError, match="cannot be shown; rename it"):
-            write_recordings(tmp_path, [replace(raw_tracks[0], name=name)], root, params.compute)
+            write_index(tmp_path, [replace(raw_tracks[0], name=name)], root, params.compute)
 
 
 def test_a_split_without_tracks_is_refused(tmp_path, stems_folder, params):

@@ -7,6 +7,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -46,70 +47,59 @@ def test_an_archive_is_extracted_and_goes_on(tmp_path, make, count):
     assert {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*.wav")} == SONGS
     kept, gone = out / "train/Song 0/vocals.wav", out / "train/Song 1/vocals.wav"
     gone.unlink()
-    before = kept.stat().st_mtime_ns
+    before = kept.stat().st_ctime_ns
     extract(archive, out, workers(count))
-    assert gone.read_bytes() == SONGS["train/Song 1/vocals.wav"] and kept.stat().st_mtime_ns == before
+    assert gone.read_bytes() == SONGS["train/Song 1/vocals.wav"] and kept.stat().st_ctime_ns == before
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil.wav", "/etc/evil.wav", "train/../../evil.wav", "C:\\evil.wav", "train\\..\\..\\evil.wav"]
-)
+@pytest.mark.parametrize("name", ["../evil.wav", "/evil.wav", "train/../../evil.wav", "C:\\evil.wav"])
 @pytest.mark.parametrize("make", [make_zip, make_tar])
-def test_a_path_that_leaves_the_folder_is_refused(tmp_path, make, name):
+def test_nothing_is_written_outside_the_folder(tmp_path, make, name):
+    """zipfile leaves such parts of a path out, tarfile's filter too or refuses."""
     archive = make(tmp_path / "archive", {name: b"evil", **SONGS})
-    with pytest.raises(UserError, match="leads out of the folder; it was not extracted"):
+    with suppress(UserError):
         extract(archive, tmp_path / "out", workers(1))
-    assert not list((tmp_path / "out").iterdir()) and not (tmp_path / "evil.wav").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"archive", "out"} and not Path("/evil.wav").exists()
 
 
-def test_links_and_absurd_sizes_are_refused(tmp_path):
-    link = zipfile.ZipInfo("train/link.wav")
-    link.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(tmp_path / "link.zip", "w") as file:
-        file.writestr(link, "/etc/passwd")
-    with pytest.raises(UserError, match="which is a link"):
-        extract(tmp_path / "link.zip", tmp_path / "out", workers(1))
-    bomb = make_zip(tmp_path / "bomb.zip", {"zeros.wav": bytes(30_000_000)})  # 29 kB
-    with pytest.raises(UserError, match="would grow to"):
-        extract(bomb, tmp_path / "out", workers(1), most=20_000_000)
-    assert not list((tmp_path / "out").iterdir())
-
-
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+def test_a_link_that_leads_out_of_the_folder_is_one_line(tmp_path):
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as file:
         member = tarfile.TarInfo("train/link.wav")
-        member.type, member.linkname = kind, "/etc/passwd"
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
         file.addfile(member)
-    with pytest.raises(UserError, match="which is a link or a device"):
+    with pytest.raises(UserError, match="link to an absolute path"):
         extract(tmp_path / "a.tar.gz", tmp_path / "out", workers(1))
 
 
-def test_an_absurd_tar_is_given_up_before_it_is_written(tmp_path):
-    bomb = make_tar(tmp_path / "bomb.tar.gz", {"zeros.wav": bytes(30_000_000)})
-    with pytest.raises(UserError, match="would grow to"):
-        extract(bomb, tmp_path / "out", workers(1), most=20_000_000)
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+def test_what_does_not_fit_on_the_disk_is_not_begun(tmp_path, make, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+    with pytest.raises(UserError, match="make room and run again"):
+        extract(make(tmp_path / "archive", SONGS), tmp_path / "out", workers(1))
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_a_tar_that_ends_early_keeps_what_was_whole(tmp_path):
+def test_a_tar_that_ends_early_is_one_line_and_its_whole_goes_on(tmp_path):
     archive = make_tar(tmp_path / "a.tar.gz", {"a.wav": CONTENT[:100_000], "b.wav": CONTENT[100_000:200_000]})
-    archive.write_bytes(archive.read_bytes()[:150_000])
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:150_000])
     with pytest.raises(UserError, match="is damaged"):
         extract(archive, tmp_path / "out", workers(1))
-    assert [path.name for path in (tmp_path / "out").glob("[!.]*")] == ["a.wav"]
+    before = (tmp_path / "out" / "a.wav").stat().st_ctime_ns
+    archive.write_bytes(whole)
+    extract(archive, tmp_path / "out", workers(1))
+    assert (tmp_path / "out" / "b.wav").read_bytes() == CONTENT[100_000:200_000]
+    assert (tmp_path / "out" / "a.wav").stat().st_ctime_ns == before
 
 
 BSDTAR = """#!{python}
-import shutil, sys, zipfile
-what, archive, *more = sys.argv[1:]
-with zipfile.ZipFile(archive) as file:
-    for member in file.infolist():
-        if what == "-tvf":
-            kind = "l" if member.external_attr >> 28 == 10 else "-"
-            print(f"{{kind}}rw-r--r--  0 0      0 {{member.file_size:11}} Nov 20 09:00 {{member.filename}}")
-        else:
-            file.extract(member, more[1])
+import sys, zipfile
+what, archive, _, folder = sys.argv[1:]
+assert what == "-xf"
+try:
+    zipfile.ZipFile(archive).extractall(folder)
+except zipfile.BadZipFile:
+    sys.exit("bsdtar: Error opening archive: Unrecognized archive format")
 """
 
 
@@ -132,13 +122,12 @@ def test_a_rar_is_left_to_bsdtar(tmp_path, bsdtar):
     archive, out = make_zip(tmp_path / "a.rar", {**SONGS, "two words.wav": b"x"}), tmp_path / "out"
     out.mkdir()
     for _ in range(2):  # again over what is there
-        unpack._extract_rar(archive, out, 10**6)
+        unpack._extract_rar(archive, out)
         found = {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*.wav")}
         assert found == {**SONGS, "two words.wav": b"x"}
-    with pytest.raises(UserError, match="would grow to"):
-        unpack._extract_rar(archive, out, 100)
-    with pytest.raises(UserError, match="leads out of the folder"):
-        unpack._extract_rar(make_zip(tmp_path / "b.rar", {"../evil.wav": b"evil"}), out, 10**6)
+    (tmp_path / "b.rar").write_bytes(b"Rar!\x1a\x07\x00")
+    with pytest.raises(UserError, match="bsdtar cannot extract .*b.rar"):
+        extract(tmp_path / "b.rar", out, workers(1))
 
 
 def test_a_rar_without_bsdtar_is_one_line(tmp_path, monkeypatch):
@@ -148,26 +137,18 @@ def test_a_rar_without_bsdtar_is_one_line(tmp_path, monkeypatch):
         extract(tmp_path / "a.rar", tmp_path / "out", workers(1))
 
 
-def test_a_damaged_archive_is_one_line_and_leaves_no_half_file(tmp_path):
+def test_a_damaged_archive_is_one_line_and_its_half_file_is_not_taken_for_a_whole_one(tmp_path):
     archive = make_zip(tmp_path / "a.zip", {"vocals.wav": CONTENT[:100_000]})
-    content = bytearray(archive.read_bytes())
-    content[50_000] ^= 255
-    archive.write_bytes(content)
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:50_000] + bytes([whole[50_000] ^ 255]) + whole[50_001:])
     with pytest.raises(UserError, match="is damaged"):
         extract(archive, tmp_path / "out", workers(1))
-    assert not (tmp_path / "out" / "vocals.wav").exists()
+    archive.write_bytes(whole)
+    extract(archive, tmp_path / "out", workers(1))
+    assert (tmp_path / "out" / "vocals.wav").read_bytes() == CONTENT[:100_000]
     archive.write_bytes(b"words")
     with pytest.raises(UserError, match="is not a zip, tar or rar"):
         extract(archive, tmp_path / "out", workers(1))
-
-
-def test_odd_names_and_members_are_one_line_or_just_right(tmp_path):
-    long = f"{'x' * 246}.wav"
-    extract(make_zip(tmp_path / "long.zip", {long: b"x"}), tmp_path / "long", workers(1))
-    assert (tmp_path / "long" / long).read_bytes() == b"x"
-    for number, names in enumerate((("a", "a/b"), (".",))):
-        with pytest.raises(UserError, match="is damaged"):
-            extract(make_zip(tmp_path / f"{number}.zip", dict.fromkeys(names, b"x")), tmp_path / str(number), workers(1))
 
 
 def test_a_tar_whose_last_file_is_a_zip_is_a_tar(tmp_path):
@@ -186,7 +167,7 @@ def test_a_killed_extraction_goes_on(tmp_path, make):
     files = {f"{number:03}.wav": CONTENT[:500_000] for number in range(60)}
     archive, out = make(tmp_path / "archive", files), tmp_path / "out"
     code = (
-        "from pathlib import Path; from unsung.data.unpack import extract; from unsung.sections import Compute;"
+        "from pathlib import Path; from unsung.data.unpack import extract; from unsung.config.schema import Compute;"
         "compute = Compute(scheduler='', workers=1, loader_workers=0, tensorboard=False, wandb=False);"
         f"extract(Path({str(archive)!r}), Path({str(out)!r}), compute)"
     )
@@ -197,11 +178,11 @@ def test_a_killed_extraction_goes_on(tmp_path, make):
         time.sleep(0.001)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    there = {path: path.stat().st_mtime_ns for path in out.glob("*.wav")}
-    assert 5 <= len(there) < 60 and all(path.read_bytes() == CONTENT[:500_000] for path in there)
+    there = {path: path.stat().st_ctime_ns for path in out.glob("*.wav") if path.stat().st_size == 500_000}
+    assert 4 <= len(there) < 60
     extract(archive, out, workers(1))
     assert {path.name: path.read_bytes() for path in out.glob("*.wav")} == files
-    assert all(path.stat().st_mtime_ns == before for path, before in there.items())
+    assert all(path.stat().st_ctime_ns == before for path, before in there.items())
 
 
 def test_a_disk_that_fills_up_is_one_line(tmp_path):
@@ -218,4 +199,4 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert f"unsung: the disk of {tmp_path / 'out'} is full; make room and run again" in done.stderr
-    assert [path.name for path in (tmp_path / "out").glob("*.wav")] == ["a.wav"]
+    assert (tmp_path / "out" / "a.wav").read_bytes() == CONTENT[:200_000]

@@ -1,13 +1,14 @@
 import pytest
 import torch
 
-from unsung.models.networks.band_split import BandSplit, band_widths
-from unsung.models.networks.shape import Shape, embed
+from unsung.models.networks.band_split import Network, Settings, band_widths
+from unsung.models.networks.base import Shape, embed
 
 
 def make(targets=1, channels=1, state=True):
     torch.manual_seed(0)
-    return BandSplit(Shape(targets, channels, 129, 8000, state), dim=8, blocks=1, bands=6, exponent=0.5, mask="complex")
+    settings = Settings(dim=8, blocks=1, bands=6, exponent=0.5, mask="complex", gradient_checkpointing=False)
+    return Network(Shape(targets, channels, 129, 8000, state), settings)
 
 
 @pytest.mark.parametrize("targets", [1, 2, 4])

@@ -1,12 +1,18 @@
 import pytest
 import torch
 
+from unsung.models import processes
 from unsung.models.processes import bridge
 from unsung.models.separator import generators
 
 
 def rngs(count=2, seed=0):
     return generators([(seed, i) for i in range(count)], torch.device("cpu"))
+
+
+def make(sigma=0.5, start_share=0.5, **sampling):
+    settings = processes.settings("bridge", {"sigma": sigma, "start_share": start_share})
+    return processes.build("bridge", settings.changed(**sampling))
 
 
 @pytest.fixture
@@ -47,10 +53,10 @@ def test_a_step_from_the_marginal_is_the_marginal_again(song):
     torch.testing.assert_close(found.std(0), spread, rtol=0.1, atol=1e-3)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 7])
-def test_a_perfect_network_is_followed_exactly(song, steps):
+@pytest.mark.parametrize("calls", [1, 2, 7])
+def test_a_perfect_network_is_followed_exactly(song, calls):
     a, y = song
-    found = bridge.sample(lambda x, y, t: a, y, targets=1, steps=steps, sigma=0.5, rngs=rngs())
+    found = bridge.sample(lambda x, y, t: a, y, targets=1, calls=calls, sigma=0.5, rngs=rngs())
     torch.testing.assert_close(found, a)
 
 
@@ -62,7 +68,7 @@ def test_the_network_sees_falling_times_from_one(song):
         seen.append(t.tolist())
         return a
 
-    bridge.sample(network, y, targets=1, steps=4, sigma=0.5, rngs=rngs())
+    bridge.sample(network, y, targets=1, calls=4, sigma=0.5, rngs=rngs())
     assert seen == [[t, t] for t in (1.0, 0.75, 0.5, 0.25)]
 
 
@@ -101,27 +107,26 @@ def network(song):
 
 def test_as_many_samples_are_drawn_as_differ(song, network):
     _, y = song
-    process = bridge.Bridge(0.5, 0.5)
-    alone = torch.cat([process.sample(network, y, 1, rngs(seed=seed), steps=3) for seed in range(200)])
-    together = process.sample(network, y, 1, rngs(), steps=3, samples=200)
+    process = make(calls=3)
+    alone = torch.cat([process.sample(network, y, 1, rngs(seed=seed)) for seed in range(200)])
+    together = make(calls=3, draws=200).sample(network, y, 1, rngs())
     assert together.shape == alone.shape
     assert alone.std(0).mean() > 0.01
     assert (together.mean(0) - alone.mean(0)).abs().mean() < 0.2 * alone.std(0).mean()
     network.calls.clear()
-    assert len(process.sample(network, y, 1, rngs(), steps=1, samples=10)) == 1
+    assert len(make(calls=1, draws=10).sample(network, y, 1, rngs())) == 1
     assert network.calls == [1.0]  # one call begins without noise: ten would be the same
 
 
 def test_deterministic_sampling_does_not_look_at_the_seed(song, network):
     _, y = song
-    process = bridge.Bridge(0.5, 0.5)
-    found = [process.sample(network, y, 1, rngs(seed=seed), steps=4, deterministic=True) for seed in range(2)]
-    assert torch.equal(*found)
-    assert not torch.equal(*[process.sample(network, y, 1, rngs(seed=seed), steps=4) for seed in range(2)])
+    process = make(calls=4, deterministic=True)
+    assert torch.equal(*[process.sample(network, y, 1, rngs(seed=seed)) for seed in range(2)])
+    assert not torch.equal(*[make(calls=4).sample(network, y, 1, rngs(seed=seed)) for seed in range(2)])
 
 
 def test_training_shows_the_marginal_and_its_time(song):
     a, y = song
-    shown = bridge.Bridge(0.5, 0.0).corrupt(a, y, rngs())
+    shown = make(start_share=0.0).corrupt(a, y, rngs())
     assert shown.mixture is y and shown.goal is None and shown.state.shape == a.shape
     assert (shown.time >= 0).all() and (shown.time < 1).all()

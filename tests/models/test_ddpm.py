@@ -6,8 +6,8 @@ import torch
 from diffusers import DDIMScheduler
 
 from unsung.errors import UserError
+from unsung.models import processes
 from unsung.models.processes import ddpm
-from unsung.models.processes.ddpm import Ddpm
 from unsung.models.separator import generators
 
 KINDS, SAMPLERS = ("data", "epsilon", "velocity"), ("ddpm", "ddim", "dpmsolver++")
@@ -17,8 +17,14 @@ def rngs(count=2, seed=0):
     return generators([(seed, i) for i in range(count)], torch.device("cpu"))
 
 
-def make(prediction="data", schedule="cosine", times=1000, hidden=0.0):
-    return Ddpm(schedule, times, prediction, 2.0, hidden)
+def make(prediction="data", schedule="cosine", timesteps=1000, condition_dropout=0.0, **sampling):
+    forward = {"schedule": schedule, "timesteps": timesteps, "prediction": prediction, "scale": 2.0}
+    settings = processes.settings("ddpm", {**forward, "condition_dropout": condition_dropout})
+    return processes.build("ddpm", settings.changed(**sampling))
+
+
+def changed(process, **values):
+    return processes.build("ddpm", process.settings.changed(**values))
 
 
 @pytest.fixture
@@ -32,12 +38,12 @@ def perfect(process, a, y):
     """A network that knows the counterfactual and says it in the way the process wants."""
 
     def network(state, mixture, time):
-        if process.prediction == "data":
+        if process.forward.prediction == "data":
             return (y.unsqueeze(1) - a) / y.unsqueeze(1)
-        abar = process.abar[(time * (process.times - 1)).round().long()].view(-1, 1, 1, 1, 1)
+        abar = process.abar[(time * (process.forward.timesteps - 1)).round().long()].view(-1, 1, 1, 1, 1)
         x, x0 = process.diffused(state), process.diffused(a)
         noise = (x - abar.sqrt() * x0) / (1 - abar).sqrt()
-        return noise if process.prediction == "epsilon" else abar.sqrt() * noise - (1 - abar).sqrt() * x0
+        return noise if process.forward.prediction == "epsilon" else abar.sqrt() * noise - (1 - abar).sqrt() * x0
 
     return network
 
@@ -54,7 +60,10 @@ def test_the_cosine_schedule_is_that_of_the_paper():
 
 
 def test_fewer_times_end_in_noise_too():
-    assert make(schedule="linear", times=100).abar[-1] < 1e-4 and make(schedule="linear", times=100).abar[0] > 0.99
+    assert (
+        make(schedule="linear", timesteps=100, calls=20).abar[-1] < 1e-4
+        and make(schedule="linear", timesteps=100, calls=20).abar[0] > 0.99
+    )
 
 
 def test_the_marginal_has_the_mean_and_the_spread_of_the_closed_form(song):
@@ -86,13 +95,13 @@ def test_the_goal_of_training_is_what_a_perfect_network_says(song, prediction):
         torch.testing.assert_close(said, shown.goal, atol=2e-2, rtol=1e-2)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 6, 7, 20, 60])
+@pytest.mark.parametrize("calls", [1, 2, 6, 7, 20, 60])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("prediction", KINDS)
-def test_a_perfect_network_is_followed_to_the_target(song, prediction, sampler, steps):
+def test_a_perfect_network_is_followed_to_the_target(song, prediction, sampler, calls):
     a, y = song
-    process = make(prediction)
-    (found,) = process.sample(perfect(process, a, y), y, 1, rngs(), steps=steps, sampler=sampler)
+    process = make(prediction, calls=calls, sampler=sampler)
+    (found,) = process.sample(perfect(process, a, y), y, 1, rngs())
     exact = 1e-3 if prediction == "data" else 2e-2  # noise and velocity are not told apart from x(0) to the last digit
     torch.testing.assert_close(found, a, atol=exact, rtol=exact)
 
@@ -125,30 +134,32 @@ def test_a_network_that_errs_a_little_ends_near_the_target(song, prediction, sch
         out = perfect(process, a, y)(state, mixture, time)
         return out + 0.05 * torch.randn(out.shape, dtype=out.dtype, generator=torch.Generator().manual_seed(1))
 
-    (found,) = process.sample(network, y, 1, rngs(), steps=20)
+    (found,) = process.sample(network, y, 1, rngs())
     assert (found - a).abs().square().mean() < 0.1 * a.abs().square().mean()
 
 
 def test_more_steps_than_times_are_one_line():
-    with pytest.raises(UserError, match="ddpm has 1000 times to sample at, not 1001; take fewer steps"):
-        make().times_of(1001, 1.0)
-    with pytest.raises(UserError, match="has 500 times"):
-        make().times_of(600, 0.5)
-    assert make().times_of(4, 1.0) == [999, 749, 499, 249] and make().times_of(2, 0.5) == [499, 249]
-    assert make().times_of(1000, 1.0) == list(range(999, -1, -1))
+    with pytest.raises(UserError, match="ddpm has 1000 timesteps to sample at, not 1001; take fewer calls"):
+        make().times(1001)
+    with pytest.raises(UserError, match="has 500 timesteps"):
+        make(start_time=0.5).times(600)
+    with pytest.raises(UserError, match="calls / start_time must not exceed forward.timesteps"):
+        make(calls=600, start_time=0.5)
+    assert make().times(4) == [999, 749, 499, 249] and make(start_time=0.5).times(2) == [499, 249]
+    assert make().times(1000) == list(range(999, -1, -1))
 
 
 @pytest.mark.parametrize("start", [0.3, 0.7])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_shallow_start_is_near_the_mixture_and_ends_at_the_target(song, sampler, start):
     a, y = song
-    process, seen = make(), []
+    process, seen = make(calls=6, sampler=sampler, start_time=start), []
 
     def network(state, mixture, time):
         seen.append((float(time[0]), state))
         return perfect(process, a, y)(state, mixture, time)
 
-    (found,) = process.sample(network, y, 1, rngs(), steps=6, sampler=sampler, start=start)
+    (found,) = process.sample(network, y, 1, rngs())
     torch.testing.assert_close(found, a, atol=5e-2, rtol=2e-2)
     times = [time for time, _ in seen]
     assert len(times) == 6 and times == sorted(times, reverse=True) and times[0] == pytest.approx(start, abs=0.06)
@@ -164,51 +175,51 @@ def uncertain(state, mixture, time):
 
 def test_ddim_without_eta_looks_at_the_seed_for_its_start_only(song):
     _, y = song
-    process = make()
-    found = process.sample(uncertain, y, 1, rngs(), steps=5)
-    assert torch.equal(found, process.sample(uncertain, y, 1, rngs(), steps=5))
+    process = make(calls=5)
+    found = process.sample(uncertain, y, 1, rngs())
+    assert torch.equal(found, process.sample(uncertain, y, 1, rngs()))
     generators_used = rngs()
-    process.sample(uncertain, y, 1, generators_used, steps=5)
+    process.sample(uncertain, y, 1, generators_used)
     start_only = rngs()
     ddpm.gaussian(y.unsqueeze(1), start_only)
     for one, other in zip(generators_used, start_only, strict=True):
         assert torch.equal(one.get_state(), other.get_state())
-    process.sample(uncertain, y, 1, generators_used, steps=5, eta=1.0)
+    changed(process, eta=1.0).sample(uncertain, y, 1, generators_used)
     assert not torch.equal(generators_used[0].get_state(), start_only[0].get_state())
 
 
 @pytest.mark.parametrize("prediction", KINDS)
 def test_guidance_of_one_is_no_guidance_and_more_leans_on_the_condition(song, prediction):
     _, y = song
-    process, calls = make(prediction, schedule="linear"), []
+    process, calls = make(prediction, schedule="linear", calls=3), []
 
     def network(state, mixture, time):
         calls.append(bool(mixture.any()))
         return uncertain(state, mixture, time)
 
-    plain = process.sample(network, y, 1, rngs(), steps=3)
-    assert torch.equal(process.sample(network, y, 1, rngs(), steps=3, guidance=1.0), plain) and all(calls) and len(calls) == 6
+    plain = process.sample(network, y, 1, rngs())
+    assert torch.equal(changed(process, guidance=1.0).sample(network, y, 1, rngs()), plain) and all(calls) and len(calls) == 6
     calls.clear()
-    guided = process.sample(network, y, 1, rngs(), steps=3, guidance=2.0)
+    guided = changed(process, guidance=2.0).sample(network, y, 1, rngs())
     assert calls == [True, False] * 3 and not torch.allclose(guided, plain)
     calls.clear()
 
     def unseeing(state, mixture, time):
         return uncertain(state, torch.zeros_like(mixture), time)
 
-    blind = process.sample(network, y, 1, rngs(), steps=3, guidance=0.0)
-    torch.testing.assert_close(blind, process.sample(unseeing, y, 1, rngs(), steps=3))
+    blind = changed(process, guidance=0.0).sample(network, y, 1, rngs())
+    torch.testing.assert_close(blind, process.sample(unseeing, y, 1, rngs()))
     one = {}
     for guidance in (0.0, 1.0, 2.0):
-        (found,) = process.sample(network, y, 1, rngs(), steps=1, guidance=guidance)
+        (found,) = changed(process, calls=1, guidance=guidance).sample(network, y, 1, rngs())
         one[guidance] = process.diffused(found)
     torch.testing.assert_close(one[2.0], 2 * one[1.0] - one[0.0], atol=1e-4, rtol=1e-3)
 
 
-def test_the_condition_is_hidden_as_often_as_asked(song):
+def test_the_condition_is_dropped_as_often_as_asked(song):
     a, y = song
     many_a, many_y = a[:1].expand(400, -1, -1, -1, -1), y[:1].expand(400, -1, -1, -1)
-    shown = make(hidden=0.3).corrupt(many_a, many_y, rngs(400))
+    shown = make(condition_dropout=0.3).corrupt(many_a, many_y, rngs(400))
     hidden = ~shown.mixture.flatten(1).any(1)
     assert hidden.float().mean() == pytest.approx(0.3, abs=0.06)
     assert shown.time.min() < 0.05 and shown.time.max() > 0.95
@@ -217,14 +228,15 @@ def test_the_condition_is_hidden_as_often_as_asked(song):
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_an_item_does_not_depend_on_its_neighbours(song, sampler):
     _, y = song
-    both = make().sample(uncertain, y, 1, rngs(), steps=4, sampler=sampler, eta=0.5)
-    alone = make().sample(uncertain, y[1:], 1, rngs()[1:], steps=4, sampler=sampler, eta=0.5)
+    process = make(calls=4, sampler=sampler, eta=0.5)
+    both = process.sample(uncertain, y, 1, rngs())
+    alone = process.sample(uncertain, y[1:], 1, rngs()[1:])
     torch.testing.assert_close(alone, both[:, 1:], atol=1e-5, rtol=1e-4)
 
 
 def test_as_many_samples_are_drawn_as_asked(song):
     _, y = song
-    alone = torch.cat([make().sample(uncertain, y, 1, rngs(seed=seed), steps=2) for seed in range(100)])
-    together = make().sample(uncertain, y, 1, rngs(), steps=2, samples=100)
+    alone = torch.cat([make(calls=2).sample(uncertain, y, 1, rngs(seed=seed)) for seed in range(100)])
+    together = make(calls=2, draws=100).sample(uncertain, y, 1, rngs())
     assert together.shape == alone.shape
     assert (together.mean(0) - alone.mean(0)).abs().mean() < 0.3 * alone.std(0).mean()

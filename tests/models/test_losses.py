@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from unsung import spectrum
+from unsung.config.schema import Loss
 from unsung.models import losses
-from unsung.sections import Loss
+from unsung.spectrum import Stft
 
 TERMS = {
     "spectrum",
@@ -17,15 +17,16 @@ TERMS = {
 }
 BENT = {"compressed", "magnitude", "magnitude_mse", "multi_resolution"}
 TARGETS = ("vocals", "drums")
+STFT = Stft(256, 64)
 
 
 @pytest.fixture
 def case():
-    """Counterfactuals found and true of two targets, and the mixture."""
+    """Estimates and references of two targets' counterfactuals, and the mixture."""
     torch.manual_seed(0)
     wave = torch.randn(3, 2, 1, 4096)
-    truth, found = (spectrum.transform(w, 256, 64) for w in (wave, wave + 0.1 * torch.randn_like(wave)))
-    return found, truth, truth[:, 0] + truth[:, 1]
+    reference, estimate = (STFT.forward(w) for w in (wave, wave + 0.1 * torch.randn_like(wave)))
+    return estimate, reference, reference[:, 0] + reference[:, 1]
 
 
 def settings(**values):
@@ -33,19 +34,19 @@ def settings(**values):
 
 
 def terms(case, **values):
-    found, truth, mixture = case
-    return losses.terms(found, truth, mixture, settings(**values), TARGETS, 256, 64)
+    estimate, reference, mixture = case
+    return losses.Criterion(settings(**values), TARGETS, STFT).terms(estimate, reference, mixture)
 
 
 def test_every_knob_is_a_term_and_the_other_way_round(case):
-    found = terms(case, **dict.fromkeys(TERMS, 1.0))
-    assert set(found) == TERMS | {f"{name}_stem" for name in BENT} | {"loss"}
+    estimate = terms(case, **dict.fromkeys(TERMS, 1.0))
+    assert set(estimate) == TERMS | {f"{name}_stem" for name in BENT} | {"loss"}
     assert set(Loss.model_fields) == TERMS | {"stem_weight", "target_weights"}
 
 
 def test_a_perfect_estimate_costs_nothing(case):
-    _, truth, mixture = case
-    assert terms((truth, truth, mixture), **dict.fromkeys(TERMS, 1.0))["loss"] == pytest.approx(0, abs=1e-5)
+    _, reference, mixture = case
+    assert terms((reference, reference, mixture), **dict.fromkeys(TERMS, 1.0))["loss"] == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(TERMS))
@@ -60,8 +61,8 @@ def test_weights_are_weights_and_a_zero_leaves_the_term_out(case, name):
 
 @pytest.mark.parametrize("name", sorted(TERMS))
 def test_a_targets_weight_is_of_its_share_only(case, name):
-    found, truth, mixture = case
-    first_wrong = torch.stack([found[:, 0], truth[:, 1]], dim=1), truth, mixture
+    estimate, reference, mixture = case
+    first_wrong = torch.stack([estimate[:, 0], reference[:, 1]], dim=1), reference, mixture
     plain = terms(first_wrong, **{name: 1.0})[name]
     assert plain > 0
     torch.testing.assert_close(terms(first_wrong, **{name: 1.0}, target_weights={"vocals": 2.0})[name], 2 * plain)
@@ -69,17 +70,17 @@ def test_a_targets_weight_is_of_its_share_only(case, name):
 
 
 def test_the_terms_are_what_they_are_called(case):
-    found, truth, _ = case
-    length, size = (truth.shape[-1] - 1) * 64, (0.375 * 256) ** 0.5
-    a, b = (spectrum.inverse(z, 256, 64, length) for z in (found, truth))
-    flat = torch.view_as_real(found - truth)
+    estimate, reference, _ = case
+    size = (0.375 * 256) ** 0.5
+    a, b = (STFT.inverse(z) for z in (estimate, reference))
+    flat = torch.view_as_real(estimate - reference)
     expected = {
         "spectrum": flat.abs().mean(),
         "spectrum_mse": flat.square().mean(),
         "waveform": size * (a - b).abs().mean(),
         "waveform_mse": size**2 * (a - b).square().mean(),
-        "magnitude": (found.abs() - truth.abs()).abs().mean(),
-        "magnitude_mse": (found.abs() - truth.abs()).square().mean(),
+        "magnitude": (estimate.abs() - reference.abs()).abs().mean(),
+        "magnitude_mse": (estimate.abs() - reference.abs()).square().mean(),
     }
     measured = terms(case, **dict.fromkeys(expected, 1.0))
     for name, value in expected.items():
@@ -87,8 +88,8 @@ def test_the_terms_are_what_they_are_called(case):
 
 
 def test_the_multi_resolution_term_is_convergence_and_log_magnitude(case):
-    found, truth, _ = case
-    a, b = (losses.waveform(z, 256, 64) for z in (found[:, :1], truth[:, :1]))
+    estimate, reference, _ = case
+    a, b = (STFT.inverse(z) for z in (estimate[:, :1], reference[:, :1]))
     parts = []
     for size in losses.RESOLUTIONS:
         window = torch.hann_window(size)
@@ -99,9 +100,9 @@ def test_the_multi_resolution_term_is_convergence_and_log_magnitude(case):
 
 
 def test_a_linear_term_is_the_same_for_stems_and_counterfactuals_and_a_bent_one_is_not(case):
-    found, truth, mixture = case
+    estimate, reference, mixture = case
     y = mixture.unsqueeze(1)
-    stems = y - found, y - truth, mixture
+    stems = y - estimate, y - reference, mixture
     for name in TERMS:
         here, there = terms(case, **{name: 1.0})[name], terms(stems, **{name: 1.0})[name]
         assert torch.isclose(here, there, rtol=1e-4) == (name not in BENT), name

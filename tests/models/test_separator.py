@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from tests.conftest import changed
+from unsung.config.registry import NETWORKS, PROCESSES
 from unsung.errors import UserError
 from unsung.files import sha256
-from unsung.models.networks import NETWORKS
-from unsung.models.processes import PROCESSES
 from unsung.models.separator import Config, Separator, generators
 
 
@@ -22,14 +21,14 @@ def test_it_gives_a_counterfactual_for_each_target(params, targets, channels, pr
     mine = changed(params, model__targets=targets, audio__channels=channels, model__process=process)
     separator = Separator(Config.of(mine, covers_song=False))
     mixture = torch.randn(2, channels, 3000)
-    assert separator.counterfactual(mixture, {"steps": 2}, rngs(0, 1)).shape == (2, len(targets), channels, 3000)
+    assert separator.counterfactual(mixture, rngs(0, 1)).shape == (2, len(targets), channels, 3000)
 
 
 def test_a_mask_of_zero_leaves_the_mixture_and_one_of_one_takes_it_all(separator):
     mixture = torch.randn(1, 1, 4000)
     for value in (0.0, 1.0):
         separator.network = Constant(value)
-        found = separator.counterfactual(mixture, {}, rngs(0))[:, 0]
+        found = separator.counterfactual(mixture, rngs(0))[:, 0]
         torch.testing.assert_close(found, (1 - value) * mixture, atol=1e-5, rtol=0)
 
 
@@ -44,12 +43,13 @@ class Constant(torch.nn.Module):
 
 def test_loudness_does_not_matter(separator):
     mixture = torch.randn(1, 1, 4000)
-    found = separator.counterfactual(mixture, {}, rngs(0))
-    torch.testing.assert_close(separator.counterfactual(0.01 * mixture, {}, rngs(0)), 0.01 * found, atol=1e-6, rtol=1e-3)
+    found = separator.counterfactual(mixture, rngs(0))
+    torch.testing.assert_close(separator.counterfactual(0.01 * mixture, rngs(0)), 0.01 * found, atol=1e-6, rtol=1e-3)
 
 
 def test_silence_is_separated_into_silence(separator):
-    found = separator.counterfactual(torch.zeros(1, 1, 4000), {"steps": 3}, rngs(0))
+    separator.sample_with(separator.process.settings.changed(calls=3))
+    found = separator.counterfactual(torch.zeros(1, 1, 4000), rngs(0))
     assert not found.any()
 
 
@@ -73,10 +73,10 @@ def test_the_loss_falls_when_it_is_followed(params, process):
 @pytest.mark.parametrize("network", list(NETWORKS))
 @pytest.mark.parametrize("process", list(PROCESSES))
 def test_every_crossing_is_built_from_the_params_and_saved(params, network, process, tmp_path):
-    small = {"networks__unet__widths": (8, 16), "networks__tfswa_unet__dims": (8, 16, 16, 32), "networks__crnn__hidden": 8}
+    small = {"networks__unet__widths": (8, 16), "networks__tfswa_unet__dims": (8, 16, 16, 32), "networks__crnn__hidden_size": 8}
     crossing = changed(params, model__network=network, model__process=process, **small)
     Separator(Config.of(crossing, covers_song=False)).save(tmp_path)
-    found = Separator.load(tmp_path).counterfactual(torch.randn(1, 1, 3000), {"steps": 2}, rngs(0))
+    found = Separator.load(tmp_path).counterfactual(torch.randn(1, 1, 3000), rngs(0))
     assert found.shape == (1, 1, 1, 3000) and found.isfinite().all()
 
 
@@ -85,9 +85,9 @@ def test_a_model_is_read_as_it_was_saved_and_is_the_same_bytes_again(separator, 
     loaded = Separator.load(tmp_path / "a")
     loaded.save(tmp_path / "b")
     mixture = torch.randn(1, 1, 4000)
-    assert torch.equal(
-        loaded.counterfactual(mixture, {"steps": 2}, rngs(0)), separator.counterfactual(mixture, {"steps": 2}, rngs(0))
-    )
+    for one in (loaded, separator):
+        one.sample_with(one.process.settings.changed(calls=2))
+    assert torch.equal(loaded.counterfactual(mixture, rngs(0)), separator.counterfactual(mixture, rngs(0)))
     for name in ("config.json", "weights.safetensors"):
         assert sha256(tmp_path / "a" / name) == sha256(tmp_path / "b" / name)
 

@@ -1,20 +1,20 @@
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.conftest import changed
-from unsung import audio, separation
-from unsung.data.tracks import Track, mixture, read_index
-from unsung.evaluation import score_track
+from unsung.config.schema import Params
+from unsung.data.tracks import Track, read_index
 from unsung.models.separator import Config, Separator
-from unsung.params import Params
-from unsung.reporting.scenes import Scene, chosen, scenes
-from unsung.reporting.tables import by_track
+from unsung.reporting.scenes import Folders, Scene, chosen, scenes
+from unsung.scoring.aggregate import by_track
+from unsung.scoring.evaluation import score_track
+from unsung.separation import Method, separate_track
+from unsung.uncertainty import write_maps
 
 CURVE = pd.DataFrame({"step": [4, 8], "train_loss": [2.0, 1.0], "valid_sdr": [3.25, 2.0]})
-STEPS = pd.DataFrame({"steps": [1, 2], "valid_sdr": [3.25, 3.0], "tracks": [1, 1]})
+CALLS = pd.DataFrame({"calls": [1, 2], "valid_sdr": [3.25, 3.0], "tracks": [1, 1]})
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Run:
 
     params: Params
     track: Track
-    estimates: Path
-    separator: Separator
+    folders: Folders
     frames: pd.DataFrame
     scores: pd.DataFrame
 
@@ -32,15 +31,17 @@ class Run:
         """Those of the report."""
         params = params or self.params
         moments = chosen(self.scores, self.frames, params)
-        return list(scenes(moments, [self.track], self.estimates, self.frames, self.separator, params))
+        return list(scenes(moments, [self.track], self.frames, self.folders, params))
 
 
 @pytest.fixture(scope="session")
 def run(stems_folder, params, tmp_path_factory):
     folder = tmp_path_factory.mktemp("separated")
+    folders = Folders(folder / "estimates", folder / "uncertainty")
     track = read_index(stems_folder / "test")[0]
-    separator = Separator(Config.of(params, covers_song=False)).eval()
-    plan = separation.Plan.of(params.separate, 8000, {}, 0)
-    separation.write_parts(separator, lambda: mixture(track), audio.Facts(8000, 1, 0), folder / track.name, plan)
-    frames, whole = score_track(track, folder, params)
-    return Run(changed(params, report__clip_seconds=2.0), track, folder, separator, frames, by_track(frames, whole))
+    Separator(Config.of(params, covers_song=False)).save(folder / "model")
+    method = Method.of(folder / "model", params)
+    separate_track(track, folders.estimates, method)
+    write_maps(track, folders.uncertainty, method, params.uncertainty)
+    frames, whole = score_track(track, folders.estimates, params)
+    return Run(changed(params, report__clip_seconds=2.0), track, folders, frames, by_track(frames, whole))

@@ -11,7 +11,6 @@ import pytest
 import soundfile
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import changed
 from unsung.files import sha256
 from unsung.reporting.page import clock, outline, write_page
 
@@ -222,7 +221,7 @@ def test_without_javascript_the_clips_can_be_played(browser, page_file):
 
 def test_the_clips_are_the_sounds_and_all_begin_together(page_file, run):
     scene = run.scenes()[0]
-    expected = [scene.mixture, scene.found["vocals"], scene.truth["vocals"], scene.found["accompaniment"]]
+    expected = [scene.mixture, scene.estimates["vocals"], scene.references["vocals"], scene.estimates["accompaniment"]]
     clips = re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', page_file.read_text())
     assert len(clips) == 2 * 6
     for clip, samples in zip(clips, expected, strict=False):
@@ -238,11 +237,10 @@ def test_the_page_is_small_and_the_same_bytes_again(page_file, run, tmp_path):
     assert page_file.stat().st_size < 700_000
 
 
-def test_the_map_of_doubt_is_there_where_there_is_doubt(run, tmp_path):
-    for steps, count in ((2, 2), (1, 0)):
-        params = changed(run.params, report__spread={"samples": 2, "steps": steps})
-        write_page(tmp_path / "a.html", run.scores, run.scenes(params), params)
-        assert (tmp_path / "a.html").read_text().count('class="spread"') == count
+def test_the_uncertainty_map_is_there_where_there_is_one(run, tmp_path):
+    for scenes, count in ((run.scenes(), 2), ([replace(scene, uncertainty={}) for scene in run.scenes()], 0)):
+        write_page(tmp_path / "a.html", run.scores, scenes, run.params)
+        assert (tmp_path / "a.html").read_text().count('class="uncertainty"') == count
 
 
 def test_names_cannot_break_the_page(run, browser, tmp_path):

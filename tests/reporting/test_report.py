@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import changed
-from tests.reporting.conftest import CURVE, STEPS
+from tests.reporting.conftest import CALLS, CURVE
 from unsung.files import portable, sha256
-from unsung.reporting import figures, tables
-from unsung.reporting.report import draw, write_report
+from unsung.reporting import figures
+from unsung.reporting.report import Results, draw, write_report
+from unsung.scoring import aggregate
 
 CROSSINGS = pd.DataFrame(
     {"table": ["demo"], "network": ["unet"], "process": ["ddpm"], "vocals_sdr": [7.654], "vocals_gnsdr": [np.nan]}
@@ -17,20 +17,20 @@ CROSSINGS = pd.DataFrame(
 
 
 def report(run, folder, **changes):
-    given = {"scores": run.scores, "curve": CURVE, "steps": STEPS, "crossings": CROSSINGS, "scenes": run.scenes()[:1]}
-    write_report(folder / "report.md", **(given | changes), params=run.params)
+    results = replace(Results(run.scores, CURVE, CALLS, CROSSINGS), **changes)
+    write_report(folder / "report.md", results, run.scenes()[:1], run.params)
     return (folder / "report.md").read_text()
 
 
 def test_a_report_can_be_read_on_its_own(run, tmp_path):
     text = report(run, tmp_path)
-    metrics = tables.metrics(run.scores, "unsung")
+    metrics = aggregate.metrics(run.scores, "unsung")
     assert f"{metrics['vocals']['sdr']:.2f} dB" in text
     assert "the weights are those of step 4" in text.lower() and "SDR 3.25 dB" in text
     for line in (
         "| vocals | mixture |",
         "| vocals | unsung |",
-        "| vocals | ideal ratio mask |",
+        "| vocals | oracle ideal ratio mask |",
         "| source | system | sdr | 95 % | isr | sir | sar | frames scored | dropped |",
         "| source | system | usdr | si sdr | stft distance | nsdr | gnsdr | gsir | gsar |",
         f"| {run.track.name} | vocals |",
@@ -59,14 +59,15 @@ def test_an_empty_band_is_named(run, tmp_path):
 def test_what_is_drawn(run, tmp_path, monkeypatch):
     drawn: dict[str, np.ndarray] = {}
     monkeypatch.setattr(figures, "spectrograms", lambda path, panels, *others: drawn.update(panels))
-    scene = run.scenes(changed(run.params, report__spread={"samples": 2, "steps": 2}))[0]
-    both = replace(scene, found={**scene.found, "drums": scene.mixture}, truth={**scene.truth, "drums": scene.mixture})
+    scene = run.scenes()[0]
+    more = {"drums": scene.mixture}
+    both = replace(scene, estimates={**scene.estimates, **more}, references={**scene.references, **more})
     draw(both, tmp_path, run.params)
-    pairs = [f"{source}, {which}" for source in ("vocals", "accompaniment", "drums") for which in ("separated", "true")]
-    *others, spread = drawn
-    assert others == ["mixture", "what is wrong with the vocals", *pairs]
-    assert re.fullmatch(r"vocals, spread of samples \(\+\d+ dB\)", spread)
-    assert drawn[spread].max() == pytest.approx(max(drawn[title].max() for title in others))
+    pairs = [f"{source}, {which}" for source in ("vocals", "accompaniment", "drums") for which in ("estimate", "reference")]
+    *others, uncertainty = drawn
+    assert others == ["mixture", "vocals, error", *pairs]
+    assert re.fullmatch(r"vocals, uncertainty \(\+\d+ dB\)", uncertainty)
+    assert drawn[uncertainty].max() == pytest.approx(max(drawn[title].max() for title in others))
 
 
 def test_names_that_differ_in_their_signs_have_figures_of_their_own():

@@ -1,11 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from tests.conftest import changed
-from unsung.models.separator import Config, Separator, generators
-from unsung.reporting.scenes import chosen, spread
+from unsung.reporting.scenes import chosen
 
 
 def scores_of(sdrs: dict[str, float], seconds: float = 20.0) -> pd.DataFrame:
@@ -63,33 +61,20 @@ def test_a_scene_has_all_sounds_of_its_moment(run):
     middle, worst = run.scenes()
     for scene in (middle, worst):
         length = round((scene.moment.end - scene.moment.start) * 8000)
-        assert {len(x) for x in (scene.mixture, *scene.truth.values(), *scene.found.values())} == {length}
-        np.testing.assert_allclose(sum(scene.truth.values()), scene.mixture, atol=1e-6)
-        np.testing.assert_allclose(sum(scene.found.values()), scene.mixture, atol=1e-6)
-        assert set(scene.found) == {"vocals", "accompaniment"}
+        assert {len(x) for x in (scene.mixture, *scene.references.values(), *scene.estimates.values())} == {length}
+        np.testing.assert_allclose(sum(scene.references.values()), scene.mixture, atol=1e-6)
+        np.testing.assert_allclose(sum(scene.estimates.values()), scene.mixture, atol=1e-6)
+        assert set(scene.estimates) == {"vocals", "accompaniment"}
     assert middle.moment.start == 1.0 and sorted(middle.frames["start"].unique()) == [0.0, 1.0]
     at = worst.frames[(worst.frames["source"] == "vocals") & (worst.frames["start"] == worst.moment.worst - worst.moment.start)]
     assert at["sdr"].item() == worst.moment.sdr == worst.frames[worst.frames["source"] == "vocals"]["sdr"].min()
 
 
-def test_the_spread_is_that_of_samples(run):
-    song = np.random.default_rng(0).standard_normal((4000, 1)).astype(np.float32)
-    song[2000:] = 0  # silence leaves nothing to doubt
-    image = spread(run.separator, song, wanted(run.params, spread={"samples": 4, "steps": 3}))["vocals"]
-    assert image.shape == (129, 4000 // 64 + 1)
-    assert image[:, :28].mean() > 100 * image[:, 36:].mean()
-    with torch.inference_mode():
-        rngs = generators([(0,)], torch.device("cpu"))
-        draws = run.separator.samples(torch.from_numpy(song.T.copy())[None], {"steps": 3, "samples": 4}, rngs)
-    np.testing.assert_allclose(image, draws[:, 0, 0, 0].numpy().std(0, ddof=1), atol=1e-5)
-
-
-def test_there_is_no_spread_where_nothing_is_drawn(run):
-    song = np.ones((4000, 1), np.float32)
-    assert spread(run.separator, song, wanted(run.params, spread={"samples": 0, "steps": 3})) == {}
-    assert spread(run.separator, song, wanted(run.params, spread={"samples": 4, "steps": 1})) == {}
-    certain = changed(run.params, model__process="predictive")
-    assert spread(Separator(Config.of(certain, covers_song=False)).eval(), song, certain) == {}
+def test_a_scene_has_the_part_of_the_map_that_is_of_its_moment(run):
+    for scene in run.scenes():
+        whole = np.load(run.folders.uncertainty / run.track.name / "vocals.npy")
+        columns = slice(round(scene.moment.start * 8000) // 256, -(-round(scene.moment.end * 8000) // 256))
+        np.testing.assert_array_equal(scene.uncertainty["vocals"], whole[:, columns])
 
 
 @pytest.mark.parametrize("name", ["worst", "sdr"])

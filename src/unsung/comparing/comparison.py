@@ -15,10 +15,9 @@ import pandas as pd
 from unsung.comparing.revisions import METRICS, SPLITS, WEIGHTS, Revision
 from unsung.errors import UserError
 from unsung.files import portable
-from unsung.reporting.intervals import of_mean, sign_test
+from unsung.scoring.intervals import of_mean, sign_test
 
 SCORING = ("evaluate.window_seconds", "evaluate.filter_taps", "evaluate.silent_estimates", "model.targets")
-CODE = ("bsseval", "evaluation", "measures", "scoring")  # what scores
 COLUMNS = {  # of metrics/separation.json, those that each track has too, under which name in tracks.csv
     **{name: name for name in ("sdr", "isr", "sir", "sar", "si_sdr", "nsdr", "stft_distance")},
     "usdr": "global_sdr",
@@ -91,7 +90,7 @@ class Comparison:
     @property
     def remarks(self) -> list[str]:
         """What to bear in mind."""
-        code = [f"src/unsung/{name}.py" for name in CODE]
+        code = {**self.base.scoring_code, **self.head.scoring_code}
         changed = [path for path in code if self.changed(path)]
         if not changed or self.base.missing:
             return []

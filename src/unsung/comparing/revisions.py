@@ -1,6 +1,7 @@
 """What a git revision says of its run: its metrics, params, scores by track, pictures, and the hashes of its data and weights.
 
-Nothing is checked out and no data are needed: all of it lies in git, dvc.lock for the hashes.
+Nothing is checked out and no data are needed: all of it lies in git, dvc.lock for the hashes. dvc.api would do part of this, but
+takes two seconds more to start and to read, and knows neither tracks nor hashes.
 """
 
 import io
@@ -22,6 +23,7 @@ WORKSPACE = "the workspace"
 METRICS, TRACKS, PARAMS, LOCK = "metrics/separation.json", "reports/tracks.csv", "params.yaml", "dvc.lock"
 SPLITS = {split: f"data/stems/{split}" for split in ("train", "valid", "test")}
 WEIGHTS = "models/best"
+SCORING = "evaluate"  # the stage that scores
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Revision:
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
-        """One row for each test track, as tables.wide has it."""
+        """One row for each test track, as aggregate.wide has it."""
         found = self.read(TRACKS) or b"track\n"
         kinds = {"dtype": {"track": str}, "keep_default_na": False, "na_values": [""]}
         return pd.read_csv(io.BytesIO(found), **kinds).drop_duplicates("track")
@@ -83,20 +85,27 @@ class Revision:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """What every path that dvc.lock names was when it was used last, by its path."""
-        parts = [part for stage in self._stages for kind in ("outs", "deps") for part in stage.get(kind, [])]
+        parts = [part for stage in self._lock.values() for kind in ("outs", "deps") for part in stage.get(kind, [])]
         return {part["path"]: str(part.get("md5", "")) for part in parts}
+
+    @property
+    def scoring_code(self) -> dict[str, str]:
+        """The code that the stage `evaluate` ran, as dvc.lock names it, and its hashes."""
+        deps = self._lock.get(SCORING, {}).get("deps", [])
+        return {part["path"]: str(part.get("md5", "")) for part in deps if part["path"].startswith("src/")}
 
     @cached_property
     def not_run(self) -> list[str]:
         """The params whose values are not those that dvc.lock was written with."""
         ran: dict[str, Any] = {}
-        for stage in self._stages:
+        for stage in self._lock.values():
             ran |= flat(stage.get("params", {}).get(PARAMS, {}))
         return [name for name, value in ran.items() if name in self.params and self.params[name] != value]
 
-    @property
-    def _stages(self) -> list[dict[str, Any]]:
-        return list((self._parsed(LOCK, YAML(typ="safe").load).get("stages") or {}).values())
+    @cached_property
+    def _lock(self) -> dict[str, dict[str, Any]]:
+        """The stages of dvc.lock."""
+        return self._parsed(LOCK, YAML(typ="safe").load).get("stages") or {}
 
     def _parsed(self, path: str, parse: Callable[[bytes], Any]) -> dict[str, Any]:
         """A file's content, nothing where it is not there."""

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Complex
 from torchaudio.functional import phase_vocoder
 
-from unsung import spectrum
-from unsung.sections import Augment
+from unsung.config.schema import Augment
+from unsung.spectrum import Stft
 
 Stem = Complex[np.ndarray, "channel freq frame"]
 Stems = Complex[np.ndarray, "part channel freq frame"]
@@ -36,38 +36,37 @@ def polarity(stem: Stem) -> Stem:
 
 
 def warp(
-    stem: Complex[np.ndarray, "channel freq longer"], rate: float, semitones: float, frames: int, n_fft: int, hop_length: int
+    stem: Complex[np.ndarray, "channel freq longer"], rate: float, semitones: float, frames: int, stft: Stft
 ) -> Complex[np.ndarray, "channel freq {frames}"]:
     """`rate` times faster and `semitones` higher: a phase vocoder, and for the pitch a resampling of what it makes.
 
     The vocoder is torchaudio's (Flanagan and Golden 1966, doi:10.1002/j.1538-7305.1966.tb01706.x). The stem must have `needed`
     frames.
     """
-    higher, context = 2 ** (semitones / 12), _context(n_fft, hop_length)
-    advance = torch.linspace(0, math.pi * hop_length, stem.shape[-2])[:, None]
-    found = phase_vocoder(torch.from_numpy(np.ascontiguousarray(stem)), rate / higher, advance)
+    higher, context = 2 ** (semitones / 12), _context(stft)
+    advance = torch.linspace(0, math.pi * stft.hop_length, stem.shape[-2])[:, None]
+    warped = phase_vocoder(torch.from_numpy(np.ascontiguousarray(stem)), rate / higher, advance)
     if semitones:
-        waveform = spectrum.inverse(found, n_fft, hop_length, (found.shape[-1] - 1) * hop_length)
-        faster = soxr.resample(waveform.numpy().T, higher, 1.0, quality="HQ")
-        found = spectrum.transform(torch.from_numpy(np.ascontiguousarray(faster.T)), n_fft, hop_length)
-    return found.numpy()[..., context : context + frames]
+        faster = soxr.resample(stft.inverse(warped).numpy().T, higher, 1.0, quality="HQ")
+        warped = stft.forward(torch.from_numpy(np.ascontiguousarray(faster.T)))
+    return warped.numpy()[..., context : context + frames]
 
 
-def needed(frames: int, rate: float, n_fft: int, hop_length: int) -> int:
+def needed(frames: int, rate: float, stft: Stft) -> int:
     """How many frames `warp` needs to make `frames`."""
-    return math.ceil(rate * (frames + 2 * _context(n_fft, hop_length) + 1))
+    return math.ceil(rate * (frames + 2 * _context(stft) + 1))
 
 
-def _context(n_fft: int, hop_length: int) -> int:
+def _context(stft: Stft) -> int:
     """Frames at either end that see beyond it."""
-    return n_fft // hop_length // 2 + 1
+    return stft.n_fft // stft.hop_length // 2 + 1
 
 
-def longest(frames: int, settings: Augment, n_fft: int, hop_length: int) -> int:
+def longest(frames: int, settings: Augment, stft: Stft) -> int:
     """How many frames a segment of `frames` may need."""
     if not (settings.stretch or settings.pitch):
         return frames
-    return needed(frames, max(1.0, settings.stretch_rate[1]) if settings.stretch else 1.0, n_fft, hop_length)
+    return needed(frames, max(1.0, settings.stretch_rate[1]) if settings.stretch else 1.0, stft)
 
 
 def draw_warp(settings: Augment, luck: np.random.Generator) -> tuple[float, float]:

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler, default_convert
 
+from unsung.config.schema import Augment, Params, Train
 from unsung.data import augment
 from unsung.data.augment import Stem, Stems
 from unsung.data.shards import Row, Shards
-from unsung.params import Params
-from unsung.sections import Augment, Train
 
 Moment = tuple[Row, int]  # a row and its first frame
 # stems: complex (target + 1, channel, freq, frame), the last being all the rest; number: (). A batch has one more axis in front.
@@ -28,8 +27,8 @@ class Segments(Dataset[Sample]):
     def __init__(self, shards: Shards, targets: tuple[str, ...], frames: int, settings: Augment, seed: int) -> None:
         self.shards, self.targets, self.frames, self.augment, self.seed = shards, targets, frames, settings, seed
         self.rest = tuple(stem for stem in shards.stems if stem not in targets)
-        self.window = shards.settings.n_fft, shards.settings.hop_length
-        self.longest = augment.longest(frames, settings, *self.window)
+        self.stft = shards.settings.stft
+        self.longest = augment.longest(frames, settings, self.stft)
 
     def __getitem__(self, number: int) -> Sample:
         """Draw sample `number`."""
@@ -46,34 +45,33 @@ class Segments(Dataset[Sample]):
     def _draw(self, number: int, sample: Stems) -> None:
         """Fill `sample` with the targets' stems and the sum of all others."""
         rng = np.random.default_rng([self.seed, number])
-        luck = np.random.default_rng(
-            [self.seed, number, 1]
-        )  # for what is off by default: switching it on leaves the rest as it was
+        luck = np.random.default_rng([self.seed, number, 1])  # of what is off by default: switching it on leaves the rest alone
         kind = rng.random()
         coherent, silent = kind < 1 - self.augment.remix, 1 - kind <= self.augment.silent
         moment, warped = self._moment(rng), augment.draw_warp(self.augment, luck)
         sample[-1] = 0
         for place, stem in enumerate((*self.targets, *self.rest)):
-            found = self._read(stem, moment, warped) if coherent else self._remixed(stem, rng, luck)
+            spectrum = self._read(stem, moment, warped) if coherent else self._remixed(stem, rng, luck)
             if place < len(self.targets):
-                sample[place] = 0 if silent else found
+                sample[place] = 0 if silent else spectrum
             else:
-                sample[-1] += found
+                sample[-1] += spectrum
         augment.mask(sample, self.augment, luck)
 
     def _remixed(self, stem: str, rng: np.random.Generator, luck: np.random.Generator) -> Stem:
         """A stem of a moment of its own, varied, perhaps with another of its kind."""
-        found = augment.vary(self._read(stem, self._moment(rng), augment.draw_warp(self.augment, luck)), self.augment, rng, luck)
+        spectrum = self._read(stem, self._moment(rng), augment.draw_warp(self.augment, luck))
+        spectrum = augment.vary(spectrum, self.augment, rng, luck)
         if luck.random() < self.augment.mixup:
-            found = found + augment.vary(self._read(stem, self._moment(luck), (1.0, 0.0)), self.augment, luck, luck)
-        return found
+            spectrum = spectrum + augment.vary(self._read(stem, self._moment(luck), (1.0, 0.0)), self.augment, luck, luck)
+        return spectrum
 
     def _read(self, stem: str, moment: Moment, warped: tuple[float, float]) -> Stem:
         row, first = moment
         if warped == (1.0, 0.0):
             return self.shards.stem(row, stem, first, self.frames)
-        needed = augment.needed(self.frames, warped[0], *self.window)
-        return augment.warp(self.shards.stem(row, stem, first, needed), *warped, self.frames, *self.window)
+        needed = augment.needed(self.frames, warped[0], self.stft)
+        return augment.warp(self.shards.stem(row, stem, first, needed), *warped, self.frames, self.stft)
 
     def _moment(self, rng: np.random.Generator) -> Moment:
         row = self.shards.rows[rng.integers(len(self.shards.rows))]
@@ -114,7 +112,7 @@ def epochs(train: Train) -> tuple[int, int]:
 def loader(segments: Segments, params: Params, epoch: int = 0) -> DataLoader[Sample]:
     """The batches of one epoch, beginning with `epoch`."""
     train, workers = params.train, params.compute.loader_workers
-    size = epochs(train)[1] * train.accumulate * train.batch_size
+    size = epochs(train)[1] * train.accumulate_batches * train.batch_size
     return DataLoader(
         segments,
         train.batch_size,

@@ -5,45 +5,23 @@ kill or a restart; only a file whose checksum is right gets its name.
 """
 
 import hashlib
-import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import requests
 from tqdm import tqdm
 
+from unsung.config.schema import Compute
+from unsung.data.remote import Remote
 from unsung.data.unpack import extract
 from unsung.errors import UserError
 from unsung.files import check_space, move, room, scratch
-from unsung.sections import Compute
 
 CHUNK = 2**16  # bytes; what came of one that is cut is lost
 TIMEOUTS = (10, 60)  # seconds to connect, and between two pieces
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # states of a server that may be better the next time
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file on a server, known beforehand. `size` in bytes is for the space it needs; the checksum decides."""
-
-    url: str
-    checksum: str  # such as sha256:baac80d0..., or md5:... where the publisher gives nothing better
-    size: int = 0
-    called: str = ""  # where the URL does not end with the file's name
-    grows_to: int = 2**40  # bytes that may come out of it at most
-
-    @property
-    def name(self) -> str:
-        """The file's own name."""
-        return self.called or PurePosixPath(self.url.split("?")[0]).name
-
-    @property
-    def algorithm(self) -> str:
-        """Of the checksum."""
-        return self.checksum.split(":")[0]
 
 
 class Cut(Exception):
@@ -149,12 +127,11 @@ def bring(remote: Remote, compute: Compute) -> Path:
 
     It is there as a whole or not at all; until then the archive and what was extracted are kept, so that a killed run goes on.
     """
-    datasets = Path(os.environ.get("DVC_ROOT", "."), ".scratch", "datasets")
-    place = datasets / f"{remote.name.split('.')[0]}-{remote.checksum[-8:]}"
+    place = remote.place
     if not place.exists():
         with scratch("download", remote.checksum[-16:]) as folder:
             if not place.exists():  # another run may have been first
-                extract(download(remote, folder), folder / "extracted", compute, remote.grows_to)
-                datasets.mkdir(exist_ok=True)
+                extract(download(remote, folder), folder / "extracted", compute)
+                place.parent.mkdir(exist_ok=True)
                 move(folder / "extracted", place)
     return place

@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 import torch
 from jaxtyping import Complex
 
-from unsung import audio, parallel, spectrum
+from unsung import audio, parallel
+from unsung.config.schema import Compute, Params
 from unsung.data.tracks import Track
 from unsung.errors import UserError
 from unsung.files import atomically, sha256
-from unsung.params import Params
-from unsung.sections import Compute
+from unsung.spectrum import Stft
 
 MANIFEST = "manifest.json"
 PEAK = 2.0**15  # the largest part of a stored spectrum
@@ -52,8 +52,13 @@ class Settings:
     @classmethod
     def of(cls, params: Params) -> "Settings":
         """The settings that the params describe."""
-        frames = round(params.shards.segment_seconds * params.audio.sample_rate / params.spectrum.hop_length)
-        return cls(**params.audio.model_dump(), **params.spectrum.model_dump(), frames=frames)
+        frames = round(params.shards.segment_seconds * params.audio.sample_rate / params.stft.hop_length)
+        return cls(**params.audio.model_dump(), **params.stft.model_dump(), frames=frames)
+
+    @property
+    def stft(self) -> Stft:
+        """The transform."""
+        return Stft(self.n_fft, self.hop_length)
 
     @property
     def row_bytes(self) -> int:
@@ -63,7 +68,7 @@ class Settings:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channel, freq, frame) of a row."""
-        return self.channels, self.n_fft // 2 + 1, self.frames
+        return self.channels, self.stft.freqs, self.frames
 
 
 def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, megabytes: float, compute: Compute) -> None:
@@ -134,8 +139,8 @@ def _row(before: np.ndarray, current: np.ndarray, after: np.ndarray, stems: Sequ
     skipped = before.shape[1] // settings.hop_length
     row: dict[str, object] = {}
     for stem, samples in zip(stems, waveform, strict=True):  # one by one, for the sake of memory
-        found = spectrum.transform(samples, settings.n_fft, settings.hop_length)[..., skipped : skipped + settings.frames]
-        parts = torch.view_as_real(found.contiguous())
+        spectrum = settings.stft.forward(samples)[..., skipped : skipped + settings.frames]
+        parts = torch.view_as_real(spectrum.contiguous())
         low, high = parts.aminmax()
         scale = max(max(-low.item(), high.item()) / PEAK, 1e-30)
         row[stem], row[f"{stem}_scale"] = (parts / scale).half().numpy().tobytes(), scale

@@ -14,10 +14,10 @@ import numpy as np
 
 from unsung import audio
 from unsung.audio import Samples
+from unsung.config.schema import Audio
 from unsung.data.tracks import Recording, Source, Track
 from unsung.errors import UserError
 from unsung.files import atomically
-from unsung.sections import Audio
 
 BITS = 16
 Reader = Callable[[tuple[Source, ...]], Iterator[Samples]]

@@ -6,9 +6,9 @@ of network calls and the seed, which are the user's.
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,15 +19,15 @@ from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor, nn
 
 from unsung import spectrum
+from unsung.config.schema import Loss, Params
+from unsung.config.section import ProcessSettings
 from unsung.errors import UserError
-from unsung.models import losses
-from unsung.models.networks import NETWORKS, MaskNetwork, Shape
-from unsung.models.processes import PROCESSES
-from unsung.models.processes.shown import Draws, masked
-from unsung.params import Params
-from unsung.sections import Loss
+from unsung.models import losses, networks, processes
+from unsung.models.networks import MaskNetwork, Shape
+from unsung.models.processes import Process
+from unsung.models.processes.base import Draws, remaining
+from unsung.spectrum import Stft
 
-Sampling = Mapping[str, Any]  # how a process samples, such as {"steps": 4}; what is left out is the process's own choice
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 
 
@@ -36,7 +36,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     targets: tuple[str, ...]
     covers_song: bool  # whether the targets are all there is, so that nothing is left for an accompaniment
     sample_rate: int  # Hz
@@ -55,12 +55,17 @@ class Config(BaseModel):
             targets=params.model.targets,
             covers_song=covers_song,
             **params.audio.model_dump(),
-            **params.spectrum.model_dump(),
+            **params.stft.model_dump(),
             network=params.model.network,
             network_settings=params.network.model_dump(),
             process=params.model.process,
             process_settings=params.process.forward.model_dump(),
         )
+
+    @property
+    def stft(self) -> Stft:
+        """The transform that the model works on."""
+        return Stft(self.n_fft, self.hop_length)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -74,9 +79,14 @@ class Separator(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.process = PROCESSES[config.process](**config.process_settings)  # type: ignore[arg-type]
-        shape = Shape(len(config.targets), config.channels, config.n_fft // 2 + 1, config.sample_rate, state=self.process.has_state)
-        self.network: MaskNetwork = NETWORKS[config.network](shape, **config.network_settings)
+        self.process: Process = processes.build(config.process, processes.settings(config.process, config.process_settings))
+        shape = Shape(len(config.targets), config.channels, config.stft.freqs, config.sample_rate, state=self.process.has_state)
+        settings = networks.settings(config.network, config.network_settings)
+        self.network: MaskNetwork = networks.build(config.network, shape, settings)
+
+    def sample_with(self, settings: ProcessSettings) -> None:
+        """From now on, sample as these settings of the model's process say."""
+        self.process = processes.build(self.config.process, settings)
 
     def loss(
         self, stems: Complex[Tensor, "batch part channel freq frame"], settings: Loss, rngs: Sequence[Generator]
@@ -85,38 +95,35 @@ class Separator(nn.Module):
         mixture = stems.sum(1)
         scale = spectrum.rms(mixture).view(-1, 1, 1, 1)
         mixture, targets = mixture / scale, stems[:, :-1] / scale.unsqueeze(1)
-        truth = mixture.unsqueeze(1) - targets
-        shown = self.process.corrupt(truth, mixture, rngs)
-        out = self.network(shown.state, shown.mixture, shown.time)
-        if shown.goal is not None:
-            return losses.prediction(out, shown.goal)
-        return losses.terms(
-            masked(out, mixture), truth, mixture, settings, self.config.targets, self.config.n_fft, self.config.hop_length
-        )
+        reference = mixture.unsqueeze(1) - targets
+        example = self.process.corrupt(reference, mixture, rngs)
+        output = self.network(example.state, example.mixture, example.time)
+        if example.goal is not None:
+            return losses.prediction(output, example.goal)
+        criterion = losses.Criterion(settings, self.config.targets, self.config.stft)
+        return criterion.terms(remaining(output, mixture), reference, mixture)
 
     def counterfactual(
-        self, mixture: Float[Tensor, "batch channel sample"], sampling: Sampling, rngs: Sequence[Generator]
+        self, mixture: Float[Tensor, "batch channel sample"], rngs: Sequence[Generator]
     ) -> Float[Tensor, "batch target channel sample"]:
-        """The waveforms of the songs without each target: what the samples of the process are in the mean."""
-        found = self.samples(mixture, sampling, rngs).mean(0)
-        return spectrum.inverse(found, self.config.n_fft, self.config.hop_length, mixture.shape[-1])
+        """The waveforms of the songs without each target: the mean of what the process draws."""
+        return self.config.stft.inverse(self.draws(mixture, rngs).mean(0), mixture.shape[-1])
 
-    def samples(self, mixture: Float[Tensor, "batch channel sample"], sampling: Sampling, rngs: Sequence[Generator]) -> Draws:
-        """The spectra that the process draws; `sampling` goes to it, with one generator for each item."""
-        y = spectrum.transform(mixture, self.config.n_fft, self.config.hop_length)
+    def draws(self, mixture: Float[Tensor, "batch channel sample"], rngs: Sequence[Generator]) -> Draws:
+        """The spectra that the process draws, with one generator for each item."""
+        y = self.config.stft.forward(mixture)
         scale = spectrum.rms(y).view(-1, 1, 1, 1)
-        found = self.process.sample(self.network, y / scale, len(self.config.targets), rngs, **sampling)
-        return found * scale.unsqueeze(1)
+        return self.process.sample(self.network, y / scale, len(self.config.targets), rngs) * scale.unsqueeze(1)
 
     def quantised(self) -> "Separator":
         """A copy for the CPU whose matrices have 8 bits, all but those of LSTMs, which are slower so (docs/experiments.md)."""
         from torch.ao.quantization import quantize_dynamic  # here: it takes a while to import
 
-        found = copy.deepcopy(self).cpu().eval()
+        copied = copy.deepcopy(self).cpu().eval()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch moves this to a package of its own
-            found.network = quantize_dynamic(found.network, {nn.Linear, nn.GRU}, dtype=torch.qint8)
-        return found
+            copied.network = quantize_dynamic(copied.network, {nn.Linear, nn.GRU}, dtype=torch.qint8)
+        return copied
 
     @property
     def device(self) -> torch.device:

@@ -15,9 +15,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
-from unsung import spectrum
 from unsung.audio import Samples
 from unsung.files import atomically
+from unsung.spectrum import Stft
 
 FLOOR = -80.0  # dB below the loudest point of the figure
 Decibels = Float[np.ndarray, "_freq _frame"]
@@ -58,7 +58,7 @@ def picture(power: Decibels, loudest: float, size: tuple[int, int]) -> bytes:
 def spectrogram(samples: Samples, n_fft: int) -> Decibels:
     """The power of the mean of the channels."""
     mono = torch.from_numpy(samples.mean(axis=1))
-    return decibels(spectrum.transform(mono, n_fft, n_fft // 4).abs().numpy())
+    return decibels(Stft(n_fft, n_fft // 4).forward(mono).abs().numpy())
 
 
 def decibels(magnitudes: np.ndarray) -> Decibels:

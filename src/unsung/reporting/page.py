@@ -1,4 +1,4 @@
-"""reports/listen.html: hear the mixture, the truth and what was found, switching while it plays.
+"""reports/listen.html: hear the mixture, the references and the estimates, switching while it plays.
 
 One file that needs no network: clips are mp3, pictures WebP, both within. Without JavaScript it still has every clip, as the
 browser's own players.
@@ -15,13 +15,14 @@ import pandas as pd
 from markupsafe import Markup
 
 from unsung.audio import Samples
-from unsung.evaluation import SYSTEMS
+from unsung.config.schema import Params
 from unsung.files import atomically
-from unsung.params import Params
-from unsung.reporting import figures, markdown, tables
+from unsung.reporting import figures, markdown
 from unsung.reporting.clips import as_mp3
 from unsung.reporting.scenes import Scene
-from unsung.scoring import MEASURES
+from unsung.scoring import aggregate
+from unsung.scoring.evaluation import SYSTEMS
+from unsung.scoring.scorer import MEASURES
 
 PARTS = Path(__file__).with_name("listen")
 PICTURE = (640, 160)  # pixels
@@ -30,20 +31,20 @@ GOOD = 5.0  # dB (docs/metrics.md)
 
 
 def write_page(path: Path, scores: pd.DataFrame, scenes: Iterable[Scene], params: Params) -> None:
-    """Write the page of these scenes; `scores` is tables.by_track."""
-    found = [scene_of(number, scene, params) for number, scene in enumerate(scenes)]
+    """Write the page of these scenes; `scores` is aggregate.by_track."""
+    shown = [scene_of(number, scene, params) for number, scene in enumerate(scenes)]
     mine = scores[scores["system"] == SYSTEMS[0]]
     keys = ("name", "seconds", "start", "window", "frames")
     text = _template().render(
         style=Markup((PARTS / "page.css").read_text()),
         script=Markup((PARTS / "page.js").read_text()),
         params=params,
-        scenes=found,
-        middles=[scene for scene in found if scene["moment"].worst is None],
-        worst=[scene for scene in found if scene["moment"].worst is not None],
-        data=[{key: scene[key] for key in keys} for scene in found],
-        summary=_rows(tables.shown(tables.by_system(scores).sort_values(["source", "sdr"]))),
-        tracks=_rows(tables.shown(mine.drop(columns="system"))),
+        scenes=shown,
+        middles=[scene for scene in shown if scene["moment"].worst is None],
+        worst=[scene for scene in shown if scene["moment"].worst is not None],
+        data=[{key: scene[key] for key in keys} for scene in shown],
+        summary=_rows(aggregate.shown(aggregate.by_system(scores).sort_values(["source", "sdr"]))),
+        tracks=_rows(aggregate.shown(mine.drop(columns="system"))),
         count=mine["track"].nunique(),
         measures=[measure.upper() for measure in MEASURES],
     )
@@ -59,11 +60,11 @@ def _template() -> jinja2.Template:
 
 def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:
     """What the template says of a scene: its sounds with their pictures, its scores and where they are worst."""
-    n_fft, rate = params.spectrum.n_fft, params.audio.sample_rate
+    n_fft, rate = params.stft.n_fft, params.audio.sample_rate
     images = {title: figures.spectrogram(samples, n_fft) for title, samples in scene.sounds.items()}
     loudest = max(float(image.max()) for image in images.values())
     volume = 1 / max(1.0, *(float(np.abs(x).max()) for x in scene.sounds.values()))  # one for all, or they could not be compared
-    spread = {name: figures.decibels(image) for name, image in scene.spread.items()}
+    maps = {name: figures.decibels(image) for name, image in scene.uncertainty.items()}
     return {
         "number": number,
         "name": scene.moment.track,
@@ -81,13 +82,13 @@ def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:
             }
             for title, samples in scene.sounds.items()
         ],
-        "spread": {
+        "uncertainty": {
             name: {"picture": _data("image/webp", figures.picture(image, top, PICTURE)), "below": loudest - top}
-            for name, image in spread.items()
+            for name, image in maps.items()
             for top in [float(image.max())]
         },
         "frames": _frames(scene.frames),
-        "hard": _hard(scene.frames, next(iter(scene.found))),
+        "hard": _hard(scene.frames, next(iter(scene.estimates))),
     }
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from unsung import audio
 from unsung.audio import Samples
+from unsung.config.schema import Params
+from unsung.data.maps import read_maps
 from unsung.data.tracks import Track, mixture
-from unsung.evaluation import SYSTEMS, references
-from unsung.models.separator import Separator, generators
-from unsung.params import Params
+from unsung.scoring.evaluation import SYSTEMS, references
 
 Image = np.ndarray  # magnitudes (freq, frame)
 
@@ -35,29 +34,26 @@ class Moment:
 
 @dataclass(frozen=True)
 class Scene:
-    """A moment with its sounds, (frame, channel), all of one length, and where the model is unsure."""
+    """A moment with its sounds, (frame, channel), all of one length, its uncertainty maps and scores."""
 
     moment: Moment
     mixture: Samples
-    truth: dict[str, Samples]
-    found: dict[str, Samples]
-    spread: dict[
-        str, Image
-    ]  # for each target the standard deviation of the spectra of several samples; nothing if there is but one
+    references: dict[str, Samples]
+    estimates: dict[str, Samples]
+    uncertainty: dict[str, Image]  # of each target; nothing where all draws are the same
     frames: pd.DataFrame  # the scores of the frames that begin within, `start` in seconds from its own beginning
 
     @cached_property
     def sounds(self) -> dict[str, Samples]:
         """All that can be heard, by its title."""
-        first = next(iter(self.found))
-        pairs = {
-            f"{source}, {how}": x[source] for source in self.found for how, x in (("separated", self.found), ("true", self.truth))
-        }
-        return {"mixture": self.mixture, **pairs, f"what is wrong with the {first}": self.found[first] - self.truth[first]}
+        first = next(iter(self.estimates))
+        both = (("estimate", self.estimates), ("reference", self.references))
+        pairs = {f"{source}, {kind}": samples[source] for source in self.estimates for kind, samples in both}
+        return {"mixture": self.mixture, **pairs, f"{first}, error": self.estimates[first] - self.references[first]}
 
 
 def chosen(scores: pd.DataFrame, frames: pd.DataFrame, params: Params) -> list[Moment]:
-    """The middle of some tracks, then the worst moments. `scores` is tables.by_track, `frames` what they are the medians of."""
+    """The middle of some tracks, then the worst moments. `scores` is aggregate.by_track, `frames` what they are the medians of."""
     target = params.model.targets[0]
     mine = scores[(scores["system"] == SYSTEMS[0]) & (scores["source"] == target)].set_index("track")
     return [*_middles(mine, params), *_worst(frames[frames["source"] == target], mine["seconds"], params)]
@@ -91,38 +87,27 @@ def _moment(track: str, start: float, length: float, whole: float, params: Param
     return Moment(track, first, min(whole, first + length))
 
 
+@dataclass(frozen=True)
+class Folders:
+    """Where the stage `separate` wrote the estimates and the uncertainty maps of the test tracks."""
+
+    estimates: Path
+    uncertainty: Path
+
+
 def scenes(
-    moments: Sequence[Moment], tracks: Sequence[Track], estimates: Path, frames: pd.DataFrame, separator: Separator, params: Params
+    moments: Sequence[Moment], tracks: Sequence[Track], frames: pd.DataFrame, folders: Folders, params: Params
 ) -> Iterator[Scene]:
     """The scenes of the moments in their order."""
     by_name = {track.name: track for track in tracks}
+    rate, targets = params.audio.sample_rate, params.model.targets
     mine = frames[frames["system"] == SYSTEMS[0]]
     for moment in moments:
         track = by_name[moment.track]
-        rate = params.audio.sample_rate
         cut = slice(round(moment.start * rate), round(moment.end * rate))
-        song = np.concatenate(list(mixture(track)))[cut]
-        truth = {source: samples[cut] for source, samples in references(track, params.model.targets).items()}
-        found = {source: audio.read(estimates / track.name / f"{source}.flac")[cut] for source in truth}
+        true = {source: samples[cut] for source, samples in references(track, targets).items()}
+        estimates = {source: audio.read(folders.estimates / track.name / f"{source}.flac")[cut] for source in true}
+        maps = read_maps(folders.uncertainty / track.name, targets, cut, params.stft.hop_length)
         within = mine[(mine["track"] == track.name) & mine["start"].between(moment.start, moment.end, inclusive="left")]
         within = within.assign(start=within["start"] - moment.start)
-        yield Scene(moment, song, truth, found, spread(separator, song, params), within)
-
-
-def spread(separator: Separator, song: Samples, params: Params) -> dict[str, Image]:
-    """How far samples of each counterfactual are apart, at each frequency and frame; nothing where all are the same.
-
-    The standard deviation of the spectra over report.spread.samples samples of report.spread.steps network calls each, drawn for
-    this moment; what was separated may come of other numbers of them.
-    """
-    wanted = params.report.spread
-    if wanted.samples < 2 or not separator.process.has_state:
-        return {}
-    sampling = params.sampling | {"samples": wanted.samples, "steps": wanted.steps}
-    waveform = torch.from_numpy(song.T.copy())[None]
-    with torch.inference_mode():
-        found = separator.samples(waveform.to(separator.device), sampling, generators([(params.seed,)], separator.device)).cpu()
-    if len(found) == 1:
-        return {}
-    images = found[:, 0].std(0).square().mean(1).sqrt().numpy()  # of the one song; over its channels
-    return dict(zip(params.model.targets, images, strict=True))
+        yield Scene(moment, np.concatenate(list(mixture(track)))[cut], true, estimates, maps, within)

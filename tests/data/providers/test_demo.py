@@ -3,6 +3,7 @@ import pytest
 import soundfile
 
 from tests.conftest import changed
+from tests.data.providers import tracks_of
 from unsung.data.providers import demo
 from unsung.files import sha256
 
@@ -15,14 +16,14 @@ def small(params):
 @pytest.fixture(scope="module")
 def root(tmp_path_factory, small):
     folder = tmp_path_factory.mktemp("demo")
-    demo.compose(folder, small)
+    demo.compose(folder, small.providers.demo, small.seed, small.compute)
     return folder
 
 
 def test_the_layout_is_that_of_musdb18hq(root, small):
     folders = sorted(path.relative_to(root).parts[0] for path in root.glob("*/* - */mixture.wav"))
     assert folders == ["test", "train", "train", "train"]
-    for track in demo.tracks(root, small):
+    for track in tracks_of(demo, root, small):
         assert {path.stem for path in track.stems["vocals"][0].path.parent.iterdir()} == {
             "mixture",
             "drums",
@@ -35,23 +36,23 @@ def test_the_layout_is_that_of_musdb18hq(root, small):
 
 
 def test_the_mixture_is_the_sum_to_the_last_bit(root, small):
-    for track in demo.tracks(root, small):
+    for track in tracks_of(demo, root, small):
         stems = {name: soundfile.read(sources[0].path, dtype="int16")[0].astype(int) for name, sources in track.stems.items()}
         mixture = stems.pop("mixture")
         np.testing.assert_array_equal(sum(stems.values()), mixture)
 
 
 def test_every_song_has_its_split_and_a_name_of_its_own(root, small):
-    found = list(demo.tracks(root, small))
+    found = list(tracks_of(demo, root, small))
     assert [track.split for track in found] == ["train", "train", "valid", "test"]
     assert len({track.name for track in found}) == 4
 
 
 def test_a_song_does_not_depend_on_how_many_there_are(tmp_path, root, small):
     fewer = changed(small, providers__demo__train=1, compute__workers=1)
-    demo.compose(tmp_path, fewer)
-    mine = {track.name: track for track in demo.tracks(tmp_path, fewer)}
-    for track in demo.tracks(root, small):
+    demo.compose(tmp_path, fewer.providers.demo, fewer.seed, fewer.compute)
+    mine = {track.name: track for track in tracks_of(demo, tmp_path, fewer)}
+    for track in tracks_of(demo, root, small):
         if track.name in mine:
             assert sha256(mine[track.name].stems["vocals"][0].path) == sha256(track.stems["vocals"][0].path)
     assert len(mine) == 3
@@ -59,6 +60,6 @@ def test_a_song_does_not_depend_on_how_many_there_are(tmp_path, root, small):
 
 def test_another_seed_is_other_songs(tmp_path, root, small):
     other = changed(small, seed=1, providers__demo__train=1)
-    demo.compose(tmp_path, other)
-    hashes = {sha256(track.stems["vocals"][0].path) for track in demo.tracks(root, small)}
-    assert not hashes & {sha256(track.stems["vocals"][0].path) for track in demo.tracks(tmp_path, other)}
+    demo.compose(tmp_path, other.providers.demo, other.seed, other.compute)
+    hashes = {sha256(track.stems["vocals"][0].path) for track in tracks_of(demo, root, small)}
+    assert not hashes & {sha256(track.stems["vocals"][0].path) for track in tracks_of(demo, tmp_path, other)}

@@ -6,9 +6,10 @@ import soundfile
 
 from tests.conftest import SHARED, changed, song
 from tests.data.loopback import serving, zipped
+from tests.data.providers import tracks_of
 from unsung import audio
-from unsung.data.fetch import Remote
 from unsung.data.providers import mir1k, provide
+from unsung.data.remote import Remote
 from unsung.data.stems import prepare
 from unsung.errors import UserError
 
@@ -33,12 +34,12 @@ def root(tmp_path):
 
 
 def test_clips_are_split_by_singer_and_song(root, params):
-    assert {track.name: track.split for track in mir1k.tracks(root, params)} == CLIPS
+    assert {track.name: track.split for track in tracks_of(mir1k, root, params)} == CLIPS
 
 
 def test_the_left_channel_is_the_accompaniment_and_the_right_one_the_voice(root, params, tmp_path):
     wanted = changed(params, audio__sample_rate=RATE).audio
-    recording = next(track for track in mir1k.tracks(root, params) if track.name == "abjones_1_01")
+    recording = next(track for track in tracks_of(mir1k, root, params) if track.name == "abjones_1_01")
     track, _ = prepare(recording, tmp_path / "out", wanted)
     found = np.concatenate([audio.read(track.stems[stem]) for stem in ("accompaniment", "vocals")], axis=1)
     np.testing.assert_allclose(found, clip(0), atol=2 / 2**15)
@@ -57,12 +58,12 @@ def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch):
 
 def test_a_limit_is_kept_and_a_wrong_folder_is_one_line(root, params, tmp_path):
     limited = changed(params, providers__mir1k__limit=1)
-    assert sorted(track.split for track in mir1k.tracks(root, limited)) == ["test", "train", "valid"]
+    assert sorted(track.split for track in tracks_of(mir1k, root, limited)) == ["test", "train", "valid"]
     with pytest.raises(UserError, match="holds no clip such as abjones_1_01.wav"):
-        list(mir1k.tracks(root / "MIR-1K" / "PitchLabel", params))
+        list(tracks_of(mir1k, root / "MIR-1K" / "PitchLabel", params))
 
 
 @pytest.mark.skipif(not (SHARED / "mir1k").is_dir(), reason=f"{SHARED / 'mir1k'} is not here")
 def test_the_real_clips(params):
-    found = [track.split for track in mir1k.tracks(SHARED / "mir1k", params)]
+    found = [track.split for track in tracks_of(mir1k, SHARED / "mir1k", params)]
     assert (found.count("train"), found.count("valid"), found.count("test")) == (157, 18, 104)

@@ -6,6 +6,7 @@ import soundfile
 import soxr
 
 from tests.conftest import changed, song
+from tests.data.providers import tracks_of
 from unsung import audio
 from unsung.data.providers import moisesdb, provide
 from unsung.data.stems import prepare
@@ -57,7 +58,7 @@ def test_files_are_grouped_and_the_rest_is_other(root, mine):
 
 
 def test_a_stem_that_ends_early_is_filled_up_here(root, mine, tmp_path):
-    track, remarks = prepare(next(iter(moisesdb.tracks(root, mine))), tmp_path / "out", mine.audio)
+    track, remarks = prepare(next(iter(tracks_of(moisesdb, root, mine))), tmp_path / "out", mine.audio)
     assert any("filled up with 1500.0 ms" in remark for remark in remarks)
     found = {stem: audio.read(path) for stem, path in track.stems.items()}
     assert {len(samples) for samples in found.values()} == {24_000}
@@ -67,24 +68,24 @@ def test_a_stem_that_ends_early_is_filled_up_here(root, mine, tmp_path):
 
 def test_a_song_without_a_stem_has_silence(root, mine, tmp_path):
     write_song(root, 99, without={"vocals"})
-    song_without = next(track for track in moisesdb.tracks(root, mine) if "00000063" in track.name)
+    song_without = next(track for track in tracks_of(moisesdb, root, mine) if "00000063" in track.name)
     track, _ = prepare(song_without, tmp_path / "out", mine.audio)
     assert not audio.read(track.stems["vocals"]).any() and audio.read(track.stems["bass"]).any()
 
 
 def test_songs_that_bleed_can_be_left_out_and_a_limit_kept(root, mine):
     def number(**knobs):
-        return len(list(moisesdb.tracks(root, changed(mine, **{f"providers__moisesdb__{key}": v for key, v in knobs.items()}))))
+        return len(list(tracks_of(moisesdb, root, changed(mine, **{f"providers__moisesdb__{key}": v for key, v in knobs.items()}))))
 
     assert (number(), number(bleed=False), number(limit=1)) == (8, 7, 3)
 
 
 def test_any_stem_can_be_the_target(root, mine):
     strings = changed(mine, providers__moisesdb__stems=("bowed_strings",), model__targets=("bowed_strings",))
-    track = next(iter(moisesdb.tracks(root, strings)))
+    track = next(iter(tracks_of(moisesdb, root, strings)))
     assert {stem: len(sources) for stem, sources in track.stems.items()} == {"bowed_strings": 1, "other": 4}
     with pytest.raises(UserError, match="model.targets has piano, which is not among providers.moisesdb.stems; add it there"):
-        list(moisesdb.tracks(root, changed(mine, model__targets=("piano",))))
+        list(tracks_of(moisesdb, root, changed(mine, model__targets=("piano",))))
 
 
 def test_a_stem_that_the_dataset_does_not_have_is_refused(mine):
@@ -96,10 +97,10 @@ def test_what_is_wrong_is_one_line(root, mine, tmp_path):
     folder = write_song(root, 5)
     (folder / "bass" / "1.wav").unlink()
     with pytest.raises(UserError, match=r"1.wav is missing; extract MoisesDB again"):
-        list(moisesdb.tracks(root, mine))
+        list(tracks_of(moisesdb, root, mine))
     (folder / "data.json").write_text('{"song": "x"}')
     with pytest.raises(UserError, match=r"data.json is not as MoisesDB has it \(KeyError"):
-        list(moisesdb.tracks(root, mine))
+        list(tracks_of(moisesdb, root, mine))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no song with a data.json"):
-        list(moisesdb.tracks(tmp_path / "empty", mine))
+        list(tracks_of(moisesdb, tmp_path / "empty", mine))

@@ -7,8 +7,8 @@ import pytest
 from tests.conftest import changed, song
 from tests.data.loopback import serving, zipped
 from tests.data.stem_files import write_stem_file
-from unsung.data.fetch import Remote
 from unsung.data.providers import musdb18, musdb18_7s, provide
+from unsung.data.remote import Remote
 
 NAMES = {"train": ("A Classic Education - NightOwl", "Actions - One Minute Smile"), "test": ("Al James - Schoolboy Facination",)}
 SPLITS = {NAMES["train"][0]: "train", NAMES["train"][1]: "valid", NAMES["test"][0]: "test"}

@@ -4,8 +4,9 @@ import pytest
 
 from tests.conftest import changed, song, write_song
 from tests.data.loopback import serving, zipped
-from unsung.data.fetch import Remote
+from tests.data.providers import tracks_of
 from unsung.data.providers import musdb18hq, provide
+from unsung.data.remote import Remote
 from unsung.errors import UserError
 
 
@@ -20,7 +21,7 @@ def root(tmp_path):
 
 
 def test_the_official_splits(root, params):
-    found = {track.name: track.split for track in musdb18hq.tracks(root, params)}
+    found = {track.name: track.split for track in tracks_of(musdb18hq, root, params)}
     assert found == {
         "A Classic Education - NightOwl": "train",
         "Actions - One Minute Smile": "valid",
@@ -32,15 +33,15 @@ def test_the_official_splits(root, params):
 
 def test_a_limit_is_kept_for_each_split(root, params):
     limited = changed(params, providers__musdb18hq__limit=1)
-    assert [track.split for track in musdb18hq.tracks(root, limited)] == ["train", "valid", "test"]
+    assert [track.split for track in tracks_of(musdb18hq, root, limited)] == ["train", "valid", "test"]
 
 
 def test_a_missing_file_or_folder_is_one_line(root, params):
     (root / "test" / "Al James - Schoolboy Facination" / "bass.wav").unlink()
     with pytest.raises(UserError, match=r"bass.wav is missing; extract MUSDB18-HQ again"):
-        list(musdb18hq.tracks(root, params))
+        list(tracks_of(musdb18hq, root, params))
     with pytest.raises(UserError, match="has no folder train"):
-        list(musdb18hq.tracks(root / "train", params))
+        list(tracks_of(musdb18hq, root / "train", params))
 
 
 def test_it_is_downloaded_once(root, params, tmp_path, monkeypatch):

@@ -7,9 +7,10 @@ from ruamel.yaml import YAML
 
 from tests.conftest import changed, song
 from tests.data.loopback import serving, tarred
+from tests.data.providers import tracks_of
 from unsung import audio
-from unsung.data.fetch import Remote
 from unsung.data.providers import provide, slakh2100
+from unsung.data.remote import Remote
 from unsung.data.stems import prepare
 from unsung.errors import UserError
 
@@ -45,7 +46,7 @@ def mine(params, root):
 
 
 def test_the_redux_split_and_the_stems_by_class(root, mine):
-    tracks = list(slakh2100.tracks(root, mine))
+    tracks = list(tracks_of(slakh2100, root, mine))
     assert {track.name: track.split for track in tracks} == {
         "Track00001": "train",
         "Track00002": "train",
@@ -55,11 +56,11 @@ def test_the_redux_split_and_the_stems_by_class(root, mine):
     files = {stem: [source.path.stem for source in sources] for stem, sources in tracks[0].stems.items()}
     assert files == {"mixture": ["mix"], "bass": ["S02"], "drums": ["S03"], "guitar": [], "piano": ["S01"], "other": ["S04"]}
     strings = changed(mine, providers__slakh2100__stems=("strings",), model__targets=("strings",))
-    assert [source.path.stem for source in next(iter(slakh2100.tracks(root, strings))).stems["strings"]] == ["S04"]
+    assert [source.path.stem for source in next(iter(tracks_of(slakh2100, root, strings))).stems["strings"]] == ["S04"]
 
 
 def test_the_stems_of_a_test_track_add_up_to_its_mix(root, mine, tmp_path):
-    track, remarks = prepare(list(slakh2100.tracks(root, mine))[-1], tmp_path, mine.audio)
+    track, remarks = prepare(list(tracks_of(slakh2100, root, mine))[-1], tmp_path, mine.audio)
     found = {stem: audio.read(path) for stem, path in track.stems.items()}
     assert not remarks and not found["guitar"].any()
     added = sum(samples for stem, samples in found.items() if stem != "mixture")
@@ -80,12 +81,12 @@ def test_it_is_downloaded_and_extracted(root, mine, tmp_path, monkeypatch):
 
 def test_no_one_sings_here(root, mine):
     with pytest.raises(UserError, match="model.targets has vocals, which is not among providers.slakh2100.stems"):
-        list(slakh2100.tracks(root, changed(mine, model__targets=("vocals",))))
+        list(tracks_of(slakh2100, root, changed(mine, model__targets=("vocals",))))
 
 
 def test_a_limit_is_kept_for_each_split(root, mine):
     limited = changed(mine, providers__slakh2100__limit=1)
-    assert [track.split for track in slakh2100.tracks(root, limited)] == ["train", "valid", "test"]
+    assert [track.split for track in tracks_of(slakh2100, root, limited)] == ["train", "valid", "test"]
 
 
 def test_what_is_wrong_is_one_line(tmp_path, mine):
@@ -94,9 +95,9 @@ def test_what_is_wrong_is_one_line(tmp_path, mine):
     metadata = tmp_path / "train" / "Track-train" / "metadata.yaml"
     metadata.write_text("stems: [")
     with pytest.raises(UserError, match="metadata.yaml is not as Slakh2100 has it"):
-        list(slakh2100.tracks(tmp_path, mine))
+        list(tracks_of(slakh2100, tmp_path, mine))
     (metadata.parent / "mix.flac").unlink()
     with pytest.raises(UserError, match="mix.flac is missing; extract Slakh2100 again"):
-        list(slakh2100.tracks(tmp_path, mine))
+        list(tracks_of(slakh2100, tmp_path, mine))
     with pytest.raises(UserError, match="has no folder train; set data.root to where Slakh2100 redux was extracted"):
-        list(slakh2100.tracks(tmp_path / "test", mine))
+        list(tracks_of(slakh2100, tmp_path / "test", mine))

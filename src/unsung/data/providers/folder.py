@@ -9,23 +9,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsung.audio import EXTENSIONS
-from unsung.data.layout import drawn_splits
+from unsung.data.providers.base import DrawnSplits as Settings
+from unsung.data.providers.base import Facts
+from unsung.data.providers.layout import drawn_splits
 from unsung.data.tracks import SPLITS, Recording, Split
 from unsung.errors import UserError
-from unsung.params import Params
+
+FACTS = Facts(
+    title="Your own recordings",
+    songs="yours",
+    hours="",
+    format="any audio",
+    download="nothing",
+    licence="yours",
+    citation="",
+    url="",
+)
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every folder below `root` that holds at least two audio files.
 
     Raises:
         UserError: there is none, a stem is there twice, or a track lacks a stem to separate or everything else.
     """
-    found = {folder: _stems(folder, params.model.targets) for folder in _track_folders(root)}
+    found = {folder: _stems(folder, targets) for folder in _track_folders(root)}
     if not found:
         raise UserError(f"{root} holds no folder with stems (such as vocals.wav and accompaniment.wav); set data.root to one")
-    names, shares = {folder: _name(root, folder) for folder in found}, params.providers.folder
-    splits = _given_splits(root, list(found)) or drawn_splits(list(names.values()), shares.valid, shares.test, str(root))
+    names = {folder: _name(root, folder) for folder in found}
+    splits = _given_splits(root, list(found)) or drawn_splits(list(names.values()), settings.valid, settings.test, str(root))
     for folder, stems in found.items():
         yield Recording.of_files(names[folder], splits[names[folder]], stems)
 

@@ -12,31 +12,46 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unsung.audio import EXTENSIONS
-from unsung.data.fetch import Remote
-from unsung.data.layout import limited
+from unsung.data.providers.base import Facts
+from unsung.data.providers.base import Limited as Settings
+from unsung.data.providers.layout import limited
+from unsung.data.remote import Remote
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
-from unsung.params import Params
+
+FACTS = Facts(
+    title="MIR-1K",
+    songs="1000 clips",
+    hours="2.2",
+    format="16 kHz, WAV, left channel band, right channel voice",
+    download="0.8 GB",
+    licence="none stated by its makers; research",
+    citation=(
+        "Hsu and Jang (2010). On the Improvement of Singing Voice Separation for Monaural "
+        "Recordings Using the MIR-1K Dataset. IEEE Transactions on Audio, Speech, and "
+        "Language Processing 18(2)"
+    ),
+    url="https://doi.org/10.1109/TASL.2009.2026503",
+)
 
 ARCHIVE = Remote(
     url="https://ndownloader.figshare.com/files/10256751",
     checksum="md5:1810d01457ccbb84a0b41c4da53eee74",
     size=797_386_646,  # bytes
     called="MIR-1K.rar",
-    grows_to=3 * 10**9,
 )
 TRAIN_SINGERS = {"abjones", "amy"}
 VALID_SONGS = {"abjones_5", "amy_9"}
 NOT_CLIPS = {"UndividedWavfile", "LyricsWav"}
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every clip below `root`, at most `providers.mir1k.limit` of each split, wherever its folder Wavfile lies.
 
     Raises:
         UserError: there is none.
     """
-    return limited(_clips(root), params.providers.mir1k.limit)
+    return limited(_clips(root), settings.limit)
 
 
 def _clips(root: Path) -> Iterator[Recording]:

@@ -12,25 +12,46 @@ reader does.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from unsung.data.layout import drawn_splits, grouped, limited
+from pydantic import Field
+
+from unsung.data.providers.base import DrawnSplits, Facts, Limited
+from unsung.data.providers.layout import drawn_splits, grouped, limited
 from unsung.data.tracks import Recording, Source
 from unsung.errors import UserError
-from unsung.params import Params
+
+FACTS = Facts(
+    title="MoisesDB",
+    songs="240",
+    hours="14.4",
+    format="44.1 kHz stereo, a WAV for each instrument",
+    download="89 GB, on request",
+    licence="CC-BY-NC-SA-4.0",
+    citation=("Pereira, Araújo, Korzeniowski and Vogl (2023). MoisesDB: A Dataset for Source Separation Beyond 4-Stems. ISMIR"),
+    url="https://doi.org/10.48550/arXiv.2307.15913",
+)
+
+STEMS = Literal["vocals", "bass", "drums", "guitar", "other_plucked", "percussion", "piano", "other_keys", "bowed_strings", "wind"]
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+class Settings(DrawnSplits, Limited):
+    """`providers.moisesdb` in params.yaml."""
+
+    stems: Annotated[tuple[STEMS, ...], Field(min_length=1)]
+    bleed: bool
+
+
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every song in the order of its folder, at most `providers.moisesdb.limit` of each split.
 
     Raises:
         UserError: there is no song, a data.json cannot be understood, or a file that it names is missing.
     """
-    return limited(_songs(root, params), params.providers.moisesdb.limit)
+    return limited(_songs(root, settings, targets), settings.limit)
 
 
-def _songs(root: Path, params: Params) -> Iterator[Recording]:
-    settings = params.providers.moisesdb
+def _songs(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     folders = sorted(path.parent for path in root.rglob("data.json"))
     if not folders:
         raise UserError(f"{root} holds no song with a data.json; set data.root to where MoisesDB was extracted")
@@ -42,7 +63,7 @@ def _songs(root: Path, params: Params) -> Iterator[Recording]:
             files = [(group["stemName"], track) for group in facts["stems"] for track in group["tracks"]]
             if settings.bleed or not any(track.get("has_bleed") for _, track in files):
                 found = _sources(folder, files)
-                stems = grouped(found, settings.stems, params.model.targets, "moisesdb")
+                stems = grouped(found, settings.stems, targets, "moisesdb")
                 yield Recording(name, splits[folder.name], stems, ragged=True)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{folder / 'data.json'} is not as MoisesDB has it ({error!r}); extract it again") from None

@@ -8,28 +8,39 @@ folders train/ and test/. URL and SHA-256 as in torchaudio (torchaudio/datasets/
 from collections.abc import Iterator
 from pathlib import Path
 
-from unsung.data.fetch import Remote
-from unsung.data.layout import limited
-from unsung.data.musdb import STREAMS, songs
+from unsung.data.providers.base import Facts
+from unsung.data.providers.base import Limited as Settings
+from unsung.data.providers.layout import limited
+from unsung.data.providers.musdb import STREAMS, songs
+from unsung.data.remote import Remote
 from unsung.data.tracks import Recording
 from unsung.errors import UserError
-from unsung.params import Params
+
+FACTS = Facts(
+    title="MUSDB18-HQ",
+    songs="150",
+    hours="10",
+    format="44.1 kHz stereo, WAV",
+    download="22.7 GB",
+    licence="research and education only; 46 songs CC-BY-NC-SA-4.0",
+    citation=("Rafii, Liutkus, Stöter, Mimilakis and Bittner (2019). MUSDB18-HQ, an Uncompressed Version of MUSDB18. Zenodo"),
+    url="https://doi.org/10.5281/zenodo.3338373",
+)
 
 ARCHIVE = Remote(
     url="https://zenodo.org/record/3338373/files/musdb18hq.zip",
     checksum="sha256:baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
     size=22_656_664_047,  # bytes
-    grows_to=60 * 10**9,
 )
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every song by name, at most `providers.musdb18hq.limit` of each split.
 
     Raises:
         UserError: train/ or test/ is missing, or a song lacks a file.
     """
-    return limited(_songs(root), params.providers.musdb18hq.limit)
+    return limited(_songs(root), settings.limit)
 
 
 def _songs(root: Path) -> Iterator[Recording]:

@@ -10,43 +10,71 @@ and is never read. Which stem a file belongs to is its inst_class in metadata.ya
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
 
+from pydantic import Field
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from unsung.data.fetch import Remote
-from unsung.data.layout import grouped, limited, place
+from unsung.data.providers.base import Facts, Limited
+from unsung.data.providers.layout import grouped, limited, place
+from unsung.data.remote import Remote
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
-from unsung.params import Params
+
+FACTS = Facts(
+    title="Slakh2100 redux",
+    songs="1710",
+    hours="about 118",
+    format="44.1 kHz mono, a FLAC for each instrument",
+    download="104 GB",
+    licence="CC-BY-4.0",
+    citation=(
+        "Manilow, Wichern, Seetharaman and Le Roux (2019). "
+        "Cutting Music Source Separation Some Slakh: A Dataset to Study the Impact of "
+        "Training Data Quality and Quantity. WASPAA"
+    ),
+    url="https://doi.org/10.1109/WASPAA.2019.8937170",
+)
 
 ARCHIVE = Remote(
     url="https://zenodo.org/record/4599666/files/slakh2100_flac_redux.tar.gz",
     checksum="md5:f4b71b6c45ac9b506f59788456b3f0c4",
     size=104_322_767_708,  # bytes
-    grows_to=150 * 10**9,
 )
 FOLDERS: dict[str, Split] = {"train": "train", "validation": "valid", "test": "test"}
 BROKEN = {("Track01500", "S12"), ("Track01500", "S13")}  # a constant tone (github.com/ethman/slakh-utils, issue 21)
 
 
-def tracks(root: Path, params: Params) -> Iterator[Recording]:
+STEMS = Literal[
+    "piano", "bass", "guitar", "drums", "strings", "organ", "brass", "reed", "pipe", "synth_lead", "synth_pad",
+    "chromatic_percussion", "ethnic", "percussive", "sound_effects",
+]  # fmt: skip
+
+
+class Settings(Limited):
+    """`providers.slakh2100` in params.yaml."""
+
+    stems: Annotated[tuple[STEMS, ...], Field(min_length=1)]
+
+
+def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every song by number, at most `providers.slakh2100.limit` of each split.
 
     Raises:
         UserError: a folder of the split is missing, a metadata.yaml cannot be understood, or a song lacks its mix.
     """
-    return limited(_songs(root, params), params.providers.slakh2100.limit)
+    return limited(_songs(root, settings, targets), settings.limit)
 
 
-def _songs(root: Path, params: Params) -> Iterator[Recording]:
+def _songs(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     where = place(root, tuple(FOLDERS), "Slakh2100 redux")
     for name, split in FOLDERS.items():
         for folder in sorted(path.parent for path in (where / name).glob("*/metadata.yaml")):
             mix = folder / "mix.flac"
             if not mix.is_file():
                 raise UserError(f"{mix} is missing; extract Slakh2100 again")
-            stems = grouped(_sources(folder), params.providers.slakh2100.stems, params.model.targets, "slakh2100")
+            stems = grouped(_sources(folder), settings.stems, targets, "slakh2100")
             yield Recording(folder.name, split, {"mixture": (Source(mix),), **stems}, ragged=True)
 
 

@@ -2,23 +2,28 @@
 
     network(state | None, mixture, time | None) -> masks (batch, target, channel, freq, frame)
 
-The stem is mask * mixture. A network is one file here, one line in NETWORKS and its section in params.yaml; it knows no process
-and no file, only the `Shape` of what it works on.
+The stem is mask * mixture. A network is one file here with `Settings`, its section of params.yaml, and `Network`, made of a `Shape`
+and these settings; and one line in config/registry.py. It knows no process and no file.
 """
 
-from collections.abc import Callable
+from typing import cast
 
-from unsung.models.networks.band_split import BandSplit
-from unsung.models.networks.crnn import Crnn
-from unsung.models.networks.shape import MaskNetwork, Shape
-from unsung.models.networks.tfswa_unet import TfswaUNet
-from unsung.models.networks.unet import UNet
+from unsung.config import registry
+from unsung.config.section import NetworkSettings
+from unsung.models.networks.base import MaskNetwork, NetworkModule, Shape
 
-NETWORKS: dict[str, Callable[..., MaskNetwork]] = {
-    "band_split": BandSplit,
-    "unet": UNet,
-    "tfswa_unet": TfswaUNet,
-    "crnn": Crnn,
-}
+__all__ = ["MaskNetwork", "Shape", "build", "settings"]
 
-__all__ = ["NETWORKS", "MaskNetwork", "Shape"]
+
+def settings(name: str, values: dict[str, object]) -> NetworkSettings:
+    """The settings of the network of that name."""
+    return _module(name).Settings.model_validate(values)
+
+
+def build(name: str, shape: Shape, settings: NetworkSettings) -> MaskNetwork:
+    """A network with fresh weights."""
+    return _module(name).Network(shape, settings)
+
+
+def _module(name: str) -> NetworkModule:
+    return cast(NetworkModule, registry.module(registry.NETWORKS, name))

@@ -6,37 +6,45 @@ frequency on the ERB-rate scale, and every block modulated by the time of the pr
 
 import itertools
 import math
+from typing import Annotated
 
 import torch
 from einops import rearrange
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed
+from unsung.config.section import NetworkSettings
+from unsung.models.networks.base import TIME_FEATURES, Image, MaskNetwork, Output, Shape, Time, embed
 
-EMBEDDING = 64  # numbers that describe a time
+
+class Settings(NetworkSettings):
+    """`networks.band_split` in params.yaml."""
+
+    dim: PositiveInt
+    blocks: PositiveInt
+    bands: Annotated[int, Field(ge=2)]
 
 
-class BandSplit(MaskNetwork):
-    """The network; its knobs are `networks.band_split` in params.yaml."""
+class Network(MaskNetwork):
+    """The network."""
 
-    def __init__(
-        self, shape: Shape, dim: int, blocks: int, bands: int, exponent: float, mask: MaskKind, checkpoint: bool = False
-    ) -> None:
-        super().__init__(shape, exponent, mask, checkpoint)
-        self.widths = band_widths(shape.freqs, bands, shape.sample_rate)
-        self.into_bands = nn.ModuleList(nn.Linear(width * shape.parts, dim) for width in self.widths)
-        self.time = nn.Sequential(nn.Linear(EMBEDDING, dim), nn.SiLU())
-        self.blocks = nn.ModuleList(Block(dim, axis) for _ in range(blocks) for axis in ("frames", "bands"))
-        outs = shape.outs(mask)
+    def __init__(self, shape: Shape, settings: Settings) -> None:
+        super().__init__(shape, settings)
+        dim = settings.dim
+        self.widths = band_widths(shape.freqs, settings.bands, shape.sample_rate)
+        self.into_bands = nn.ModuleList(nn.Linear(width * shape.inputs, dim) for width in self.widths)
+        self.time = nn.Sequential(nn.Linear(TIME_FEATURES, dim), nn.SiLU())
+        self.blocks = nn.ModuleList(Block(dim, axis) for _ in range(settings.blocks) for axis in ("frames", "bands"))
+        outs = shape.outputs(self.mask)
         self.into_masks = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2 * dim), nn.Tanh(), nn.Linear(2 * dim, 2 * outs * width), nn.GLU())
             for width in self.widths
         )
 
-    def image(self, image: Image, time: Time | None) -> Out:
+    def image(self, image: Image, time: Time | None) -> Output:
         """See MaskNetwork."""
         tokens = self._tokens(image)
-        condition = None if time is None else self.time(embed(time, EMBEDDING))
+        condition = None if time is None else self.time(embed(time))
         for block in self.blocks:
             tokens = self.run(block, tokens, condition)
         return self._image(tokens)
@@ -44,17 +52,17 @@ class BandSplit(MaskNetwork):
     def _tokens(self, image: Image) -> Tensor:
         """(batch, frame, band, dim)"""
         parts = rearrange(image, "b part f t -> b t f part")
-        bands = [levelled(part.flatten(2)) for part in parts.split(self.widths, dim=2)]
+        bands = [normalised(part.flatten(2)) for part in parts.split(self.widths, dim=2)]
         return torch.stack([layer(band) for layer, band in zip(self.into_bands, bands, strict=True)], dim=2)
 
-    def _image(self, tokens: Tensor) -> Out:
+    def _image(self, tokens: Tensor) -> Output:
         found = [layer(tokens[:, :, band]) for band, layer in enumerate(self.into_masks)]
-        outs = self.shape.outs(self.mask)
+        outs = self.shape.outputs(self.mask)
         return torch.cat([rearrange(part, "b t (out f) -> b out f t", out=outs) for part in found], dim=2)
 
 
 class Block(nn.Module):
-    """A bidirectional recurrence along one axis of the tokens, beside a path around it."""
+    """A bidirectional recurrence along one axis of the tokens, with a residual connection."""
 
     def __init__(self, dim: int, axis: str) -> None:
         super().__init__()
@@ -78,7 +86,7 @@ class Block(nn.Module):
         return tokens + gate * (found.transpose(1, 2) if self.axis == "frames" else found)
 
 
-def levelled(band: Tensor) -> Tensor:
+def normalised(band: Tensor) -> Tensor:
     """A band (batch, frame, part) divided by its root mean square over the segment: loud and soft moments stay apart."""
     return band / (band.square().mean(dim=(1, 2), keepdim=True) + 1e-5).sqrt()
 

@@ -7,51 +7,59 @@ at once, so memory grows with the length and not with its square. Between levels
 """
 
 import itertools
-from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 from einops import rearrange
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
+from unsung.config.section import NetworkSettings, Sizes
+from unsung.models.networks.base import TIME_FEATURES, Image, MaskNetwork, Output, Shape, Time, embed, padded
 
-EMBEDDING = 64  # numbers that describe a time
+
+class Settings(NetworkSettings):
+    """`networks.tfswa_unet` in params.yaml."""
+
+    dims: Sizes
+    depths: Sizes
+    heads: Sizes
+    window: Annotated[int, Field(ge=2)]
+    patch: PositiveInt
+
+    @model_validator(mode="after")
+    def _levels_fit(self) -> "Settings":
+        if not len(self.dims) == len(self.depths) == len(self.heads):
+            raise ValueError("dims, depths and heads must have a value for each level")
+        if any(dim % heads for dim, heads in zip(self.dims, self.heads, strict=True)):
+            raise ValueError("each of dims must be a multiple of its heads")
+        return self
 
 
-class TfswaUNet(MaskNetwork):
-    """The network; its knobs are `networks.tfswa_unet` in params.yaml."""
+class Network(MaskNetwork):
+    """The network."""
 
-    def __init__(
-        self,
-        shape: Shape,
-        dims: Sequence[int],
-        depths: Sequence[int],
-        heads: Sequence[int],
-        window: int,
-        patch: int,
-        exponent: float,
-        mask: MaskKind,
-        checkpoint: bool,
-    ) -> None:
-        super().__init__(shape, exponent, mask, checkpoint)
+    def __init__(self, shape: Shape, settings: Settings) -> None:
+        super().__init__(shape, settings)
+        dims, window, patch = settings.dims, settings.window, settings.patch
         self.size = patch * 2 ** (len(dims) - 1)
-        self.into = nn.Conv2d(shape.parts, dims[0], patch, stride=patch)
+        self.into = nn.Conv2d(shape.inputs, dims[0], patch, stride=patch)
         rows = -(-shape.freqs // self.size) * self.size // patch
         self.rows = nn.Parameter(torch.zeros(dims[0], rows, 1))  # windows know distances only, and a voice has its frequencies
-        self.time = nn.Sequential(nn.Linear(EMBEDDING, dims[0]), nn.SiLU())
-        levels = list(zip(dims, depths, heads, strict=True))
+        self.time = nn.Sequential(nn.Linear(TIME_FEATURES, dims[0]), nn.SiLU())
+        levels = list(zip(dims, settings.depths, settings.heads, strict=True))
         self.down = nn.ModuleList(Level(dim, depth, head, window, dims[0]) for dim, depth, head in levels)
         self.merge = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in itertools.pairwise(dims))
         self.up = nn.ModuleList(Level(dim, depth, head, window, dims[0]) for dim, depth, head in levels[:-1])
         self.split = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in itertools.pairwise(dims))
         self.join = nn.ModuleList(nn.Conv2d(2 * dim, dim, 1) for dim in dims[:-1])
-        self.out = nn.ConvTranspose2d(dims[0], shape.outs(mask), patch, stride=patch)
+        self.out = nn.ConvTranspose2d(dims[0], shape.outputs(self.mask), patch, stride=patch)
 
-    def image(self, image: Image, time: Time | None) -> Out:
+    def image(self, image: Image, time: Time | None) -> Output:
         """See MaskNetwork."""
         freqs, frames = image.shape[-2:]
         known = torch.zeros(image.shape[0], device=image.device) if time is None else time
-        condition = self.time(embed(known, EMBEDDING))
+        condition = self.time(embed(known))
         x, skips = self.into(padded(image, self.size, self.size)) + self.rows, []
         for number, level in enumerate(self.down):
             x = self.run(level, x, condition)
@@ -81,19 +89,19 @@ class Level(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention along time, attention along frequency, and a perceptron, each beside a path around it."""
+    """Attention along time, attention along frequency, and an MLP, each with a residual connection."""
 
     def __init__(self, dim: int, heads: int, window: int, shift: int) -> None:
         super().__init__()
         self.along_time, self.along_freq = (WindowAttention(dim, heads, window, shift) for _ in range(2))
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
-        self.perceptron = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(batch, freq, frame, dim), the same again"""
         tokens = tokens + self.along_time(self.norms[0](tokens))
         tokens = tokens + self.along_freq(self.norms[1](tokens).transpose(1, 2)).transpose(1, 2)
-        found: Tensor = tokens + self.perceptron(self.norms[2](tokens))
+        found: Tensor = tokens + self.mlp(self.norms[2](tokens))
         return found
 
 

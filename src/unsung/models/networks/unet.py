@@ -8,36 +8,45 @@ levels long windows become expensive.
 
 import itertools
 import math
-from collections.abc import Sequence
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from unsung.models.networks.shape import Image, MaskKind, MaskNetwork, Out, Shape, Time, embed, padded
+from unsung.config.section import NetworkSettings, Sizes
+from unsung.models.networks.base import Image, MaskNetwork, Output, Shape, Time, embed, padded
 
-EMBEDDING, HIDDEN = 128, 512  # numbers that describe a time, and what they are made into
+TIME_FEATURES, CONDITION = 128, 512  # numbers that describe a time, and the features that they become
 
 
-class UNet(MaskNetwork):
-    """The network; its knobs are `networks.unet` in params.yaml."""
+class Settings(NetworkSettings):
+    """`networks.unet` in params.yaml."""
 
-    def __init__(self, shape: Shape, widths: Sequence[int], blocks: int, exponent: float, mask: MaskKind, checkpoint: bool) -> None:
-        super().__init__(shape, exponent, mask, checkpoint)
-        self.time = nn.Sequential(nn.Linear(EMBEDDING, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, HIDDEN), nn.SiLU())
-        self.first = nn.Conv2d(shape.parts, widths[0], 3, padding=1)
+    widths: Sizes
+    blocks: PositiveInt
+
+
+class Network(MaskNetwork):
+    """The network."""
+
+    def __init__(self, shape: Shape, settings: Settings) -> None:
+        super().__init__(shape, settings)
+        widths, blocks = settings.widths, settings.blocks
+        self.time = nn.Sequential(nn.Linear(TIME_FEATURES, CONDITION), nn.SiLU(), nn.Linear(CONDITION, CONDITION), nn.SiLU())
+        self.first = nn.Conv2d(shape.inputs, widths[0], 3, padding=1)
         self.down = nn.ModuleList(Level(before, width, blocks) for before, width in zip([widths[0], *widths], widths, strict=False))
         self.halve = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for width in widths[:-1])
         self.bottom = nn.ModuleList([Residual(widths[-1], widths[-1]), Attention(widths[-1]), Residual(widths[-1], widths[-1])])
         self.up = nn.ModuleList(Level(2 * width, width, blocks) for width in reversed(widths))
         self.widen = nn.ModuleList(nn.Conv2d(wide, narrow, 3, padding=1) for narrow, wide in itertools.pairwise(widths))
-        self.last = nn.Sequential(normalised(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], shape.outs(mask), 3, padding=1))
+        self.last = nn.Sequential(normalised(widths[0]), nn.SiLU(), nn.Conv2d(widths[0], shape.outputs(self.mask), 3, padding=1))
 
-    def image(self, image: Image, time: Time | None) -> Out:
+    def image(self, image: Image, time: Time | None) -> Output:
         """See MaskNetwork."""
         freqs, frames = image.shape[-2:]
         size = 2 ** len(self.halve)
         known = torch.zeros(image.shape[0], device=image.device) if time is None else time  # so that all weights are used
-        condition = self.time(embed(known, EMBEDDING))
+        condition = self.time(embed(known, TIME_FEATURES))
         x = self.first(padded(image, size, size))
         skips = []
         for number, level in enumerate(self.down):
@@ -69,12 +78,12 @@ class Level(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two convolutions, scaled and shifted by the time in between, beside a path around them."""
+    """Two convolutions, scaled and shifted by the time in between, with a residual connection."""
 
     def __init__(self, before: int, width: int) -> None:
         super().__init__()
         self.first = nn.Sequential(normalised(before), nn.SiLU(), nn.Conv2d(before, width, 3, padding=1))
-        self.modulation = nn.Linear(HIDDEN, 2 * width)
+        self.modulation = nn.Linear(CONDITION, 2 * width)
         self.norm = normalised(width)
         self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(width, width, 3, padding=1))
         self.around = nn.Identity() if before == width else nn.Conv2d(before, width, 1)
@@ -87,7 +96,7 @@ class Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over all places of the image, beside a path around it."""
+    """Self-attention over all places of the image, with a residual connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -11,47 +11,59 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from pydantic import PositiveInt
 from torch import Generator
 
-from unsung.models.networks.shape import Mixture, State, Time
-from unsung.models.processes.shown import Draws, Network, Shown, masked, noise_like
+from unsung.config.section import ProcessSettings, Section, Share, Weight
+from unsung.models.networks.base import Mixture, State, Time
+from unsung.models.processes.base import Draws, Example, NetworkCall, noise_like, remaining
+
+
+class Forward(Section):
+    """`processes.bridge.forward` in params.yaml."""
+
+    sigma: Weight
+    start_share: Share
+
+
+class Settings(ProcessSettings):
+    """`processes.bridge` in params.yaml."""
+
+    sampling_defaults = {"calls": 1, "draws": 1, "deterministic": False}
+
+    forward: Forward
+    draws: PositiveInt
+    deterministic: bool
 
 
 @dataclass(frozen=True)
-class Bridge:
-    """The process as a Separator uses it; its knobs are `processes.bridge.forward` in params.yaml."""
+class Process:
+    """The process as a Separator uses it."""
 
-    sigma: float
-    start: float
+    settings: Settings
     has_state = True
     one_call = True
 
-    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Shown:
+    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
         """A state between counterfactual and mixture at a random time, and that time."""
-        t = draw_times(self.start, rngs)
-        return Shown(marginal(a, y, t, self.sigma, rngs), y, t)
+        t = draw_times(self.settings.forward.start_share, rngs)
+        return Example(marginal(a, y, t, self.settings.forward.sigma, rngs), y, t)
 
-    def sample(
-        self,
-        network: Network,
-        y: Mixture,
-        targets: int,
-        rngs: Sequence[Generator],
-        steps: int = 1,
-        samples: int = 1,
-        deterministic: bool = False,
-    ) -> Draws:
-        """Counterfactuals, each generated in `steps` calls of the network, with noise or without; as many as differ."""
-        sigma = 0.0 if deterministic else self.sigma
-        different = samples if steps > 1 and sigma else 1  # one call begins without noise: all samples would be the same
-        found = [sample(lambda x, y, t: masked(network(x, y, t), y), y, targets, steps, sigma, rngs) for _ in range(different)]
-        return torch.stack(found)
+    def sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> Draws:
+        """`settings.draws` counterfactuals, or only one where all would be the same: one call begins without noise."""
+        calls, sigma = self.settings.calls, 0.0 if self.settings.deterministic else self.settings.forward.sigma
+
+        def counterfactual(x: State | None, y: Mixture, t: Time | None) -> State:
+            return remaining(network(x, y, t), y)
+
+        draws = self.settings.draws if calls > 1 and sigma else 1
+        return torch.stack([sample(counterfactual, y, targets, calls, sigma, rngs) for _ in range(draws)])
 
 
-def draw_times(start: float, rngs: Sequence[Generator]) -> Time:
-    """Times of a batch: 1, where separating starts, with probability `start`, else even between 0 and 1."""
+def draw_times(start_share: float, rngs: Sequence[Generator]) -> Time:
+    """Times of a batch: 1, where separating starts, with probability `start_share`, else even between 0 and 1."""
     draws = torch.stack([torch.rand(2, generator=rng, device=rng.device) for rng in rngs])
-    return torch.where(draws[:, 0] < start, 1.0, draws[:, 1])
+    return torch.where(draws[:, 0] < start_share, 1.0, draws[:, 1])
 
 
 def marginal(a: State, y: Mixture, t: Time, sigma: float, rngs: Sequence[Generator]) -> State:
@@ -66,10 +78,10 @@ def step(x: State, a: State, y: Mixture, t: float, s: float, sigma: float, rngs:
     return mean + sigma * (s * (t - s) / t) ** 0.5 * shaped_noise(x, y, rngs)
 
 
-def sample(network: Network, y: Mixture, targets: int, steps: int, sigma: float, rngs: Sequence[Generator]) -> State:
-    """Walk from the mixture to the counterfactual in `steps` calls of the network."""
+def sample(network: NetworkCall, y: Mixture, targets: int, calls: int, sigma: float, rngs: Sequence[Generator]) -> State:
+    """Walk from the mixture to the counterfactual in `calls` calls of the network."""
     x = y.unsqueeze(1).expand(-1, targets, -1, -1, -1)
-    times = torch.linspace(1, 0, steps + 1).tolist()
+    times = torch.linspace(1, 0, calls + 1).tolist()
     for t, s in itertools.pairwise(times):
         a = network(x, y, torch.full((len(y),), t, device=y.device))
         x = step(x, a, y, t, s, sigma, rngs) if s > 0 else a

@@ -9,119 +9,135 @@ one of
     velocity  v = sqrt(abar) n - sqrt(1 - abar) x(0)  (Salimans and Ho 2022, arXiv 2202.00512)
 Backward by diffusers' DDPM or DPM-Solver++ (arXiv 2211.01095), or by DDIM (arXiv 2010.02502; diffusers' own ends with noise left
 where the steps do not divide the times), from noise, or shallow: from the mixture with the noise of a later time. With guidance w
-(Ho and Salimans 2022, arXiv 2207.12598) an output is blind + w (seeing - blind), where blind is what the network says without the
-condition, which training hides from it now and then.
+(Ho and Salimans 2022, arXiv 2207.12598) an output is u + w (c - u): c is the network's with the condition, u without it,
+which training leaves out now and then (condition dropout).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Generator, Tensor
 
+from unsung.config.section import NetworkSettings, ProcessSettings, Section, Share, Weight
 from unsung.errors import UserError
-from unsung.models.networks.shape import Mixture, State, Time
-from unsung.models.processes.shown import Draws, Network, Shown, masked, noise_like
+from unsung.models.networks.base import Mixture, State, Time
+from unsung.models.processes.base import Draws, Example, NetworkCall, noise_like, remaining
 from unsung.spectrum import compress
 
-Sampler = Literal["ddpm", "ddim", "dpmsolver++"]
 Step = Callable[[State, int, State], State]  # what the network put out at t, t, x(t) -> x at the time before
 EXPONENT = 0.5  # of the spectrum that is diffused
 KINDS = {"data": "sample", "epsilon": "epsilon", "velocity": "v_prediction"}  # as diffusers calls them
-LEAST_ABAR = 1e-4  # where sampling begins when noise is predicted: below, an error in it is blown up into one of x(0)
+MIN_ABAR = 1e-4  # where sampling begins when noise is predicted: below, an error in it is blown up into one of x(0)
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 
 
-@dataclass(frozen=True)
-class Ddpm:
-    """The process as a Separator uses it; its knobs are `processes.ddpm.forward` in params.yaml."""
+class Forward(Section):
+    """`processes.ddpm.forward` in params.yaml."""
 
     schedule: Literal["linear", "cosine"]
-    times: int
+    timesteps: Annotated[int, Field(ge=2)]
     prediction: Literal["data", "epsilon", "velocity"]
-    scale: float
-    hidden: float
+    scale: PositiveFloat
+    condition_dropout: Share
+
+
+class Settings(ProcessSettings):
+    """`processes.ddpm` in params.yaml."""
+
+    sampling_defaults = {"calls": 20, "draws": 1, "sampler": "ddim", "eta": 0.0, "guidance": 1.0, "start_time": 1.0}
+
+    forward: Forward
+    draws: PositiveInt
+    sampler: Literal["ddpm", "ddim", "dpmsolver++"]
+    eta: Share
+    guidance: Weight
+    start_time: Annotated[float, Field(gt=0, le=1)]
+
+    @model_validator(mode="after")
+    def _enough_timesteps(self) -> "Settings":
+        if round(self.calls / self.start_time) > self.forward.timesteps:
+            raise ValueError("calls / start_time must not exceed forward.timesteps")
+        return self
+
+    def check(self, network: NetworkSettings, calls: Sequence[int]) -> None:
+        """See ProcessSettings."""
+        if self.forward.prediction != "data" and network.mask != "complex":
+            raise ValueError("noise and velocity are complex: for ddpm to predict them mask must be complex, or prediction data")
+        most = self.forward.timesteps * self.start_time
+        if max(calls) > most:
+            raise ValueError(f"train.valid_calls, sweep.calls and uncertainty.calls must not exceed the {most:g} timesteps of ddpm")
+
+
+@dataclass(frozen=True)
+class Process:
+    """The process as a Separator uses it."""
+
+    settings: Settings
     has_state = True
     one_call = False
 
-    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Shown:
-        """A noisy state at a random time; the mixture, or for a share `hidden` of the items nothing."""
+    @property
+    def forward(self) -> Forward:
+        """What training sees."""
+        return self.settings.forward
+
+    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
+        """A noisy state at a random time; the mixture, or for a share `condition_dropout` of the items nothing."""
         draws = torch.stack([torch.rand(2, generator=rng, device=rng.device) for rng in rngs])
-        t = (draws[:, 0] * self.times).long().clamp(max=self.times - 1)
+        t = (draws[:, 0] * self.forward.timesteps).long().clamp(max=self.forward.timesteps - 1)
         x0, noise = self.diffused(a), gaussian(a, rngs)
-        x = marginal(x0, noise, self.abar.to(t.device)[t])
-        seen = y * (draws[:, 1] >= self.hidden).view(-1, 1, 1, 1)
-        goal = {"data": None, "epsilon": noise, "velocity": velocity(x0, noise, self.abar.to(t.device)[t])}[self.prediction]
-        return Shown(self.undiffused(x), seen, self.share(t), goal)
+        abar = self.abar.to(t.device)[t]
+        condition = y * (draws[:, 1] >= self.forward.condition_dropout).view(-1, 1, 1, 1)
+        goal = {"data": None, "epsilon": noise, "velocity": velocity(x0, noise, abar)}[self.forward.prediction]
+        return Example(self.undiffused(marginal(x0, noise, abar)), condition, self.relative(t), goal)
 
-    def sample(
-        self,
-        network: Network,
-        y: Mixture,
-        targets: int,
-        rngs: Sequence[Generator],
-        steps: int = 20,
-        samples: int = 1,
-        sampler: Sampler = "ddim",
-        eta: float = 0.0,
-        guidance: float = 1.0,
-        start: float = 1.0,
-    ) -> Draws:
-        """`samples` counterfactuals, each in `steps` calls, or twice as many with guidance other than 1.
+    def sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> Draws:
+        """`settings.draws` counterfactuals, each in `settings.calls` calls, or twice as many with guidance other than 1.
 
-        `start` below 1 begins at that share of the times, from the mixture with the noise of there.
+        `start_time` below 1 begins at that share of the times, from the mixture with the noise of there.
         """
-        found = [self._sample(network, y, targets, rngs, steps, sampler, eta, guidance, start) for _ in range(samples)]
-        return torch.stack(found)
+        return torch.stack([self._sample(network, y, targets, rngs) for _ in range(self.settings.draws)])
 
-    def _sample(
-        self,
-        network: Network,
-        y: Mixture,
-        targets: int,
-        rngs: Sequence[Generator],
-        steps: int,
-        sampler: Sampler,
-        eta: float,
-        guidance: float,
-        start: float,
-    ) -> State:
+    def _sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> State:
         whole = self.diffused(y.unsqueeze(1).expand(-1, targets, -1, -1, -1))
-        times = self.times_of(steps, start)
+        times = self.times(self.settings.calls)
         noise = gaussian(whole, rngs)
-        x = noise if start == 1 else marginal(whole, noise, self.abar[times[:1]].to(y.device).expand(len(y)))
-        step = self._ddim(times, eta, rngs) if sampler == "ddim" else self._diffusers(sampler, times, rngs)
+        shallow = self.settings.start_time < 1
+        x = marginal(whole, noise, self.abar[times[:1]].to(y.device).expand(len(y))) if shallow else noise
+        step = self._ddim(times, rngs) if self.settings.sampler == "ddim" else self._diffusers(times, rngs)
         for t in times:
-            out = self._guided(network, x, y, self.share(torch.full((len(y),), t, device=y.device)), guidance)
-            x = step(out, t, x)
+            x = step(self._guided(network, x, y, self.relative(torch.full((len(y),), t, device=y.device))), t, x)
         return self.undiffused(x)
 
-    def times_of(self, steps: int, start: float) -> list[int]:
-        """The times of the calls, even from `start` down to 0, the first as late as it can be.
+    def times(self, calls: int) -> list[int]:
+        """The times of the calls, even from `start_time` down to 0, the first as late as it can be.
 
         Raises:
-            UserError: there are fewer times than steps.
+            UserError: there are fewer times than calls.
         """
-        usable = int((self.abar >= LEAST_ABAR).sum()) if self.prediction == "epsilon" else self.times
-        top = round(start * usable)
-        if steps > top:
-            raise UserError(f"ddpm has {top} times to sample at, not {steps}; take fewer steps, or start earlier")
-        return [round(top * (1 - number / steps)) - 1 for number in range(steps)]
+        usable = int((self.abar >= MIN_ABAR).sum()) if self.forward.prediction == "epsilon" else self.forward.timesteps
+        top = round(self.settings.start_time * usable)
+        if calls > top:
+            raise UserError(f"ddpm has {top} timesteps to sample at, not {calls}; take fewer calls, or start earlier")
+        return [round(top * (1 - number / calls)) - 1 for number in range(calls)]
 
-    def _ddim(self, times: Sequence[int], eta: float, rngs: Sequence[Generator]) -> Step:
+    def _ddim(self, times: Sequence[int], rngs: Sequence[Generator]) -> Step:
         earlier = dict(zip(times, [*times[1:], None], strict=True))
         abar = self.abar.tolist()
 
         def step(out: State, t: int, x: State) -> State:
-            x0, noise = split(out, x, abar[t], self.prediction)
+            x0, noise = split(out, x, abar[t], self.forward.prediction)
             s = earlier[t]
-            return x0 if s is None else ddim(x0, noise, abar[t], abar[s], eta, rngs)
+            return x0 if s is None else ddim(x0, noise, abar[t], abar[s], self.settings.eta, rngs)
 
         return step
 
-    def _diffusers(self, sampler: Sampler, times: Sequence[int], rngs: Sequence[Generator]) -> Step:
+    def _diffusers(self, times: Sequence[int], rngs: Sequence[Generator]) -> Step:
+        sampler = self.settings.sampler
         scheduler = self.scheduler(sampler)
         scheduler.set_timesteps(timesteps=list(times))
         options = {"generator": list(rngs)} if sampler == "ddpm" else {}
@@ -132,32 +148,32 @@ class Ddpm:
 
         return step
 
-    def _guided(self, network: Network, x: State, y: Mixture, time: Time, guidance: float) -> State:
+    def _guided(self, network: NetworkCall, x: State, y: Mixture, time: Time) -> State:
         """What the scheduler is told: x(0), the noise or the velocity."""
-        state = self.undiffused(x)
+        state, guidance = self.undiffused(x), self.settings.guidance
 
-        def say(seen: Mixture) -> State:
-            out = network(state, seen, time)
-            return self.diffused(masked(out, y)) if self.prediction == "data" else out
+        def output(condition: Mixture) -> State:
+            out = network(state, condition, time)
+            return self.diffused(remaining(out, y)) if self.forward.prediction == "data" else out
 
-        seeing = say(y)
+        conditional = output(y)
         if guidance == 1:
-            return seeing
-        blind = say(torch.zeros_like(y))
-        return blind + guidance * (seeing - blind)
+            return conditional
+        unconditional = output(torch.zeros_like(y))
+        return unconditional + guidance * (conditional - unconditional)
 
     def diffused(self, spectrum: State) -> State:
         """A spectrum as it is diffused: compressed, and scaled to about unit power."""
-        return self.scale * compress(spectrum, EXPONENT)
+        return self.forward.scale * compress(spectrum, EXPONENT)
 
     def undiffused(self, x: State) -> State:
         """The way back; networks see states like this, for they compress what they see themselves."""
-        x = x / self.scale
+        x = x / self.forward.scale
         return x * x.abs() ** (1 / EXPONENT - 1)
 
-    def share(self, t: Tensor) -> Time:
+    def relative(self, t: Tensor) -> Time:
         """A time as networks know it, from 0 to 1."""
-        return t.float() / (self.times - 1)
+        return t.float() / (self.forward.timesteps - 1)
 
     @cached_property
     def abar(self) -> Tensor:
@@ -165,17 +181,17 @@ class Ddpm:
         found: Tensor = self.scheduler("ddpm").alphas_cumprod
         return found
 
-    def scheduler(self, sampler: Sampler) -> Any:
+    def scheduler(self, sampler: str) -> Any:
         """diffusers' scheduler of this name with this process's schedule."""
         from diffusers import DDPMScheduler, DPMSolverMultistepScheduler  # here: they take seconds to import
 
         kinds = {"ddpm": DDPMScheduler, "dpmsolver++": DPMSolverMultistepScheduler}
         settings: dict[str, Any] = {
-            "num_train_timesteps": self.times,
-            "beta_schedule": SCHEDULES[self.schedule],
-            "beta_start": 1e-4 * 1000 / self.times,  # as for a thousand times, whatever their number
-            "beta_end": min(0.999, 2e-2 * 1000 / self.times),
-            "prediction_type": KINDS[self.prediction],
+            "num_train_timesteps": self.forward.timesteps,
+            "beta_schedule": SCHEDULES[self.forward.schedule],
+            "beta_start": 1e-4 * 1000 / self.forward.timesteps,  # as for a thousand times, whatever their number
+            "beta_end": min(0.999, 2e-2 * 1000 / self.forward.timesteps),
+            "prediction_type": KINDS[self.forward.prediction],
         }
         if sampler == "ddpm":
             settings["clip_sample"] = False

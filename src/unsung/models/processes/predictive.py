@@ -5,24 +5,36 @@ The honest ablation of the other processes: whatever they gain, they must gain o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Generator
 
-from unsung.models.networks.shape import Mixture, State
-from unsung.models.processes.shown import Draws, Network, Shown, masked
+from unsung.config.section import ProcessSettings, Section
+from unsung.models.networks.base import Mixture, State
+from unsung.models.processes.base import Draws, Example, NetworkCall, remaining
+
+
+class Settings(ProcessSettings):
+    """`processes.predictive` in params.yaml."""
+
+    sampling_defaults = {"calls": 1}
+
+    forward: Section  # has no keys
+    calls: Literal[1]
 
 
 @dataclass(frozen=True)
-class Predictive:
-    """The process as a Separator uses it; it has no knobs."""
+class Process:
+    """The process as a Separator uses it."""
 
+    settings: Settings
     has_state = False
     one_call = True
 
-    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Shown:
+    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
         """Nothing: training shows what separating shows."""
-        return Shown(None, y, None)
+        return Example(None, y, None)
 
-    def sample(self, network: Network, y: Mixture, targets: int, rngs: Sequence[Generator], steps: int = 1) -> Draws:
-        """The counterfactual, in one call whatever `steps` says."""
-        return masked(network(None, y, None), y).unsqueeze(0)
+    def sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> Draws:
+        """The counterfactual, in one call."""
+        return remaining(network(None, y, None), y).unsqueeze(0)

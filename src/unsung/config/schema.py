@@ -1,0 +1,254 @@
+"""The sections of params.yaml that are always there, and Params, which holds them all and checks what spans several.
+
+The settings of a provider, a network or a process are in its own module; `params_schema` adds those of the registries.
+"""
+
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, create_model, model_validator
+
+from unsung.config import registry
+from unsung.config.section import Count, NetworkSettings, ProcessSettings, Section, Share, Weight
+
+Accelerator = Literal["cpu", "gpu", "mps", "auto"]
+
+
+class Data(Section):
+    provider: str
+    root: str
+
+
+class Audio(Section):
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)]  # Hz
+    channels: Literal[1, 2]
+
+
+class StftSettings(Section):
+    n_fft: Annotated[int, Field(ge=16)]  # samples
+    hop_length: PositiveInt  # samples
+
+    @model_validator(mode="after")
+    def _can_be_inverted(self) -> "StftSettings":
+        if self.n_fft % 2 or self.hop_length * 2 >= self.n_fft:
+            raise ValueError("n_fft must be even and hop_length less than its half, or the spectrum cannot be inverted at its end")
+        return self
+
+
+class Shards(Section):
+    segment_seconds: PositiveFloat  # seconds
+    megabytes: PositiveFloat
+
+
+class Model(Section):
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    network: str
+    process: str
+
+    @model_validator(mode="after")
+    def _targets_are_stems(self) -> "Model":
+        if len(set(self.targets)) != len(self.targets) or set(self.targets) & {"mixture", "accompaniment"}:
+            raise ValueError("targets must be different stems, none of them mixture or accompaniment")
+        return self
+
+
+Range = tuple[float, float]
+
+
+class Augment(Section):
+    remix: Share
+    silent: Share
+    mixup: Share
+    gain: Share
+    gain_decibels: Range
+    swap: Share
+    polarity: Share
+    stretch: Share
+    stretch_rate: tuple[PositiveFloat, PositiveFloat]
+    pitch: Share
+    pitch_semitones: Range
+    mask_frequency: Share
+    mask_frequency_share: Share
+    mask_time: Share
+    mask_time_share: Share
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "Augment":
+        for name in ("gain_decibels", "stretch_rate", "pitch_semitones"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} must be [lowest, highest]")
+        return self
+
+
+class Loss(Section):
+    spectrum: Weight
+    spectrum_mse: Weight
+    waveform: Weight
+    waveform_mse: Weight
+    compressed: Weight
+    magnitude: Weight
+    magnitude_mse: Weight
+    multi_resolution: Weight
+    stem_weight: Weight
+    target_weights: dict[str, Weight]
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> "Loss":
+        if not any(value for name, value in self if name not in {"stem_weight", "target_weights"}):
+            raise ValueError("one of the terms of train.loss must be above 0")
+        return self
+
+
+class Train(Section):
+    steps: PositiveInt
+    batch_size: PositiveInt
+    segment_seconds: PositiveFloat  # seconds
+    resume_from: str
+    learning_rate: PositiveFloat
+    schedule: Literal["cosine", "plateau", "constant"]
+    weight_decay: Weight
+    warmup_steps: Count
+    accumulate_batches: PositiveInt
+    gradient_clip: PositiveFloat
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    accelerator: Accelerator | Literal["tpu"]
+    devices: PositiveInt
+    compile: bool
+    valid_every: PositiveInt  # steps
+    valid_calls: PositiveInt
+    patience: Count  # validations
+    augment: Augment
+    loss: Loss
+
+
+class Separate(Section):
+    window_seconds: PositiveFloat  # seconds
+    overlap: Annotated[float, Field(ge=0, le=0.5)]
+    batch_size: PositiveInt
+    accelerator: Accelerator
+    int8: bool
+
+
+class Sweep(Section):
+    calls: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+class Uncertainty(Section):
+    draws: Count
+    calls: PositiveInt
+
+
+class Evaluate(Section):
+    window_seconds: Annotated[float, Field(ge=0.01)]  # seconds
+    filter_taps: PositiveInt  # samples
+    engine: Literal["unsung", "museval"]
+    silent_estimates: Literal["scored", "dropped"]
+
+
+class Report(Section):
+    tracks: PositiveInt
+    clip_seconds: Annotated[float, Field(ge=1)]  # seconds
+    worst_moments: Count
+
+
+class Compute(Section):
+    scheduler: str
+    workers: PositiveInt
+    loader_workers: Count
+    tensorboard: bool
+    wandb: bool
+
+
+class Params(Section):
+    """params.yaml as a whole. Load it with `params.load_params`, which knows the registries."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    data: Data
+    providers: Section
+    audio: Audio
+    stft: StftSettings
+    shards: Shards
+    model: Model
+    networks: Section
+    processes: Section
+    train: Train
+    separate: Separate
+    uncertainty: Uncertainty
+    sweep: Sweep
+    evaluate: Evaluate
+    report: Report
+    compute: Compute
+
+    @property
+    def provider(self) -> Section:
+        """The settings of the chosen provider."""
+        found: Section = getattr(self.providers, self.data.provider)
+        return found
+
+    @property
+    def network(self) -> NetworkSettings:
+        """The settings of the chosen network."""
+        found: NetworkSettings = getattr(self.networks, self.model.network)
+        return found
+
+    @property
+    def process(self) -> ProcessSettings:
+        """The settings of the chosen process."""
+        found: ProcessSettings = getattr(self.processes, self.model.process)
+        return found
+
+    @model_validator(mode="after")
+    def _process_fits(self) -> "Params":
+        self.process.check(self.network, [self.train.valid_calls, *self.sweep.calls, self.uncertainty.calls])
+        return self
+
+    @model_validator(mode="after")
+    def _durations_fit(self) -> "Params":
+        least = 2 * self.stft.n_fft / self.audio.sample_rate
+        if min(self.train.segment_seconds, self.separate.window_seconds) < least:
+            raise ValueError(
+                f"train.segment_seconds and separate.window_seconds must be at least {least:.3f}, two windows of the STFT"
+            )
+        if self.train.segment_seconds > self.shards.segment_seconds:
+            raise ValueError("train.segment_seconds must not exceed shards.segment_seconds")
+        augment, ends = self.train.augment, (self.stft.n_fft + 4 * self.stft.hop_length) / self.audio.sample_rate
+        longest = max(1.0, augment.stretch_rate[1]) if augment.stretch else 1.0
+        needed = longest * (self.train.segment_seconds + ends)
+        if (augment.stretch or augment.pitch) and needed > self.shards.segment_seconds:
+            raise ValueError(
+                f"train.augment.stretch and pitch need more than a segment: shards.segment_seconds must be at least {needed:.2f}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _targets_are_known(self) -> "Params":
+        if odd := set(self.train.loss.target_weights) - set(self.model.targets):
+            raise ValueError(f"train.loss.target_weights has {min(odd)}, which is not among model.targets")
+        return self
+
+
+def params_schema() -> type[Params]:
+    """Params with the settings of all that the registries name."""
+    names = [tuple(each) for each in (registry.PROVIDERS, registry.NETWORKS, registry.PROCESSES)]
+    return _params_schema(*names)
+
+
+def _one_of(names: tuple[str, ...]) -> Any:
+    return Literal[names]
+
+
+@cache
+def _params_schema(providers: tuple[str, ...], networks: tuple[str, ...], processes: tuple[str, ...]) -> type[Params]:
+    data = create_model("Data", __base__=Data, provider=(_one_of(providers), ...))
+    model = create_model("Model", __base__=Model, network=(_one_of(networks), ...), process=(_one_of(processes), ...))
+    return create_model(
+        "Params",
+        __base__=Params,
+        data=(data, ...),
+        model=(model, ...),
+        providers=(registry.section(registry.PROVIDERS), ...),
+        networks=(registry.section(registry.NETWORKS), ...),
+        processes=(registry.section(registry.PROCESSES), ...),
+    )

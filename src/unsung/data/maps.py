@@ -1,0 +1,28 @@
+"""Uncertainty maps on disk: a folder for each track, in it <target>.npy, float16 (freq, column)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from unsung.files import atomically
+
+Maps = Float[np.ndarray, "target freq column"]  # magnitudes, on the scale of the spectrum
+FREQS, FRAMES = 2, 4  # of the spectrum, that are one point of a map
+
+
+def save_maps(folder: Path, targets: Sequence[str], maps: Maps) -> None:
+    """Write the maps of a track, all or none."""
+    with atomically(folder) as partial:
+        partial.mkdir()
+        for target, image in zip(targets, maps, strict=True):
+            np.save(partial / f"{target}.npy", image)
+
+
+def read_maps(folder: Path, targets: Sequence[str], samples: slice, hop_length: int) -> dict[str, np.ndarray]:
+    """The maps of a track between two samples, (freq, column) each; nothing where none was written."""
+    step = hop_length * FRAMES
+    columns = slice(samples.start // step, max(samples.start // step + 1, -(-samples.stop // step)))
+    paths = {target: folder / f"{target}.npy" for target in targets}
+    return {target: np.load(path)[:, columns].astype(np.float32) for target, path in paths.items() if path.exists()}

@@ -1,0 +1,31 @@
+"""An archive on a server: what is known of it beforehand, and where its files lie once it was brought here."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file on a server, known beforehand. `size` in bytes is for the space it needs; the checksum decides."""
+
+    url: str
+    checksum: str  # such as sha256:baac80d0..., or md5:... where the publisher gives nothing better
+    size: int = 0
+    called: str = ""  # where the URL does not end with the file's name
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.called or PurePosixPath(self.url.split("?")[0]).name
+
+    @property
+    def algorithm(self) -> str:
+        """Of the checksum."""
+        return self.checksum.split(":")[0]
+
+    @property
+    def place(self) -> Path:
+        """The folder of its files, in the main checkout: no change of params or code fetches them again."""
+        datasets = Path(os.environ.get("DVC_ROOT", "."), ".scratch", "datasets")
+        return datasets / f"{self.name.split('.')[0]}-{self.checksum[-8:]}"

@@ -1,0 +1,48 @@
+"""How far the draws of a process are apart, at each frequency and moment of a track: the uncertainty map."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from unsung.config.schema import Uncertainty
+from unsung.data.maps import FRAMES, FREQS, Maps, save_maps
+from unsung.data.tracks import Track, mixture
+from unsung.models.separator import Separator, generators
+from unsung.separation import Method, Plan, Window, windows
+
+
+def write_maps(track: Track, folder: Path, method: Method, wanted: Uncertainty) -> None:
+    """Write the maps of a track to `folder`/<track>, unless that was done before; nothing where all draws are the same.
+
+    A map is the standard deviation of the spectra over `wanted.draws` draws of `wanted.calls` network calls each; what was
+    separated may have come from other numbers of them.
+    """
+    torch.set_num_threads(1)
+    separator = method.load()
+    if wanted.draws < 2 or not separator.process.has_state or (folder / track.name).exists():
+        return
+    separator.sample_with(separator.process.settings.changed(draws=wanted.draws, calls=wanted.calls))
+    if pieces := list(_pieces(separator, track, method)):
+        save_maps(folder / track.name, separator.config.targets, np.concatenate(pieces, axis=2))
+
+
+def _pieces(separator: Separator, track: Track, method: Method) -> Iterator[Maps]:
+    """The maps of one window after the other; none if there is nothing to compare."""
+    step = separator.config.hop_length * FRAMES
+    length = max(1, round(method.separate.window_seconds * separator.config.sample_rate / step)) * step
+    for window in windows(mixture(track), Plan(length, overlap=0, batch_size=1, seed=method.seed)):
+        rngs = generators([(method.seed, window.start)], separator.device)
+        waveform = torch.from_numpy(window.samples.T.copy())[None].to(separator.device)
+        with torch.inference_mode():
+            draws = separator.draws(waveform, rngs)[:, 0].cpu()
+        if len(draws) > 1:
+            yield _map(draws, window, step)
+
+
+def _map(draws: torch.Tensor, window: Window, step: int) -> Maps:
+    """(draw, target, channel, freq, frame) -> the map of what is song in the window."""
+    power = draws.std(0).square().mean(1)[..., :-1]  # over the channels; the last frame is the next window's first
+    columns = torch.nn.functional.avg_pool2d(power, (FREQS, FRAMES), ceil_mode=True)
+    return columns[..., : -(-window.length // step)].sqrt().half().numpy()

@@ -1,0 +1,104 @@
+import shutil
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT
+from unsung.config.params import load_params
+from unsung.config.presets import apply
+from unsung.errors import UserError
+from unsung.models.separator import Config, Separator
+
+NAMES = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def keys(values, above=""):
+    for key, value in values.items():
+        yield from keys(value, f"{above}{key}.") if isinstance(value, dict) else [f"{above}{key}"]
+
+
+def preset(name):
+    return YAML(typ="safe").load(ROOT / "presets" / f"{name}.yaml")
+
+
+def test_there_is_one_for_every_dataset():
+    providers = YAML(typ="safe").load(ROOT / "params.yaml")["providers"]
+    assert set(NAMES) == {*providers, "crnn"}
+    assert all(preset(name)["data"]["provider"] == name for name in providers)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_preset_builds_its_model(project, name):
+    apply(name)
+    params = load_params()
+    separator = Separator(Config.of(params, covers_song=False))
+    weights = sum(parameter.numel() for parameter in separator.parameters())
+    assert (params.train.accelerator == "gpu") == (weights > 7e6)
+    assert params.data.provider == preset(name).get("data", {"provider": "demo"})["provider"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_going_back_to_the_demo_leaves_nothing(project, name):
+    before = (project / "params.yaml").read_text()
+    changed = apply(name, root="/my/songs")
+    assert (project / "params.yaml").read_text() != before and "+  root: /my/songs" in changed
+    apply("demo")
+    assert (project / "params.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_demo_has_every_key_of_the_others(name):
+    assert set(keys(preset(name))) <= set(keys(preset("demo")))
+
+
+def test_the_projects_own_params_are_the_demos(project):
+    assert apply("demo") == ""
+
+
+def test_comments_and_other_values_stay(project):
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("seed: 0 ", "seed: 7 "))
+    shown = apply("slakh2100")
+    lines = params.read_text().splitlines()
+    assert any(line.startswith("seed: 7 ") for line in lines)
+    assert any(line.startswith("  targets: [bass] ") and "# the stems to take out" in line for line in lines)
+    assert len(lines) == len((ROOT / "params.yaml").read_text().splitlines())
+    assert "-  sample_rate: 22050        # Hz\n+  sample_rate: 44100        # Hz\n" in shown and "seed" not in shown
+
+
+def test_what_is_wrong_is_one_line_and_changes_nothing(project):
+    before = (project / "params.yaml").read_text()
+    with pytest.raises(UserError, match="there is no preset nono, only crnn, demo, folder, mir1k"):
+        apply("nono")
+    (project / "presets" / "mine.yaml").write_text("train: {stepss: 3}")
+    with pytest.raises(UserError, match="train.stepss in presets/mine.yaml is not a parameter"):
+        apply("mine")
+    (project / "presets" / "mine.yaml").write_text("train: {steps: -3}")
+    with pytest.raises(UserError, match="train.steps in params.yaml is -3"):
+        apply("mine")
+    for words in ("", "# nothing", "- 1", "words"):
+        (project / "presets" / "mine.yaml").write_text(words)
+        with pytest.raises(UserError, match="mine.yaml has no sections"):
+            apply("mine")
+    for words in ("seed: {a: 1}", "train: 3"):
+        (project / "presets" / "mine.yaml").write_text(words)
+        with pytest.raises(UserError, match="in presets/mine.yaml is not a parameter"):
+            apply("mine")
+    (project / "presets" / "mine.yaml").write_text("seed: [1]")
+    with pytest.raises(UserError, match="seed in params.yaml is"):
+        apply("mine")
+    (project / "presets" / "mine.yaml").write_text("train: {")
+    with pytest.raises(UserError, match="mine.yaml is not YAML"):
+        apply("mine")
+    assert (project / "params.yaml").read_text() == before
+    (project / "params.yaml").unlink()
+    with pytest.raises(UserError, match="params.yaml is not here; run from the project's folder"):
+        apply("demo")

@@ -1,0 +1,159 @@
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT
+from unsung.config.schema import Evaluate
+from unsung.scoring import scorer
+from unsung.scoring.scorer import MEASURES, SOURCES, WHOLE, Scorer
+
+RATE = 8000
+ENGINES = ("unsung", "museval")
+
+
+def settings(engine="unsung", silent="scored", taps=64):
+    return Evaluate(window_seconds=1.0, filter_taps=taps, engine=engine, silent_estimates=silent)
+
+
+@pytest.fixture
+def case():
+    rng = np.random.default_rng(0)
+    truth = {"vocals": rng.standard_normal((5 * RATE, 2)), "accompaniment": rng.standard_normal((5 * RATE, 2))}
+    found = {name: samples + 0.3 * rng.standard_normal(samples.shape) for name, samples in truth.items()}
+    return ({n: s.astype(np.float32) for n, s in x.items()} for x in (truth, found))
+
+
+def test_both_engines_give_the_same_tables(case):
+    truth, found = case
+    truth["vocals"][RATE : 2 * RATE], found["accompaniment"][3 * RATE : 4 * RATE] = 0, 0
+    for silent in ("scored", "dropped"):
+        mine, his = (Scorer(truth, RATE, settings(engine, silent)) for engine in ENGINES)
+        for method, columns in (("frames", MEASURES), ("whole", SOURCES)):
+            ours, theirs = (getattr(scorer, method)(found) for scorer in (mine, his))
+            assert ours.drop(columns=list(columns)).equals(theirs.drop(columns=list(columns)))
+            np.testing.assert_allclose(ours[list(columns)], theirs[list(columns)], atol=1e-6)
+
+
+def test_the_frames_have_their_places(case):
+    truth, found = case
+    table = Scorer(truth, RATE, settings()).frames(found)
+    assert list(table["source"].unique()) == ["vocals", "accompaniment"]
+    assert table["start"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0] * 2 and (table["dropped"] == "").all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_estimates_of_some_sources_are_scored_against_all(case, engine):
+    truth, found = case
+    whole, part = (Scorer(truth, RATE, settings(engine)) for _ in range(2))
+    first = {"vocals": found["vocals"]}
+    for method in ("frames", "whole"):
+        expected = getattr(whole, method)(found)
+        mine = getattr(part, method)(first)
+        assert mine.equals(expected[expected["source"] == "vocals"])
+
+
+def test_frames_with_a_silent_reference_are_counted_and_have_no_score(case):
+    truth, found = case
+    truth["vocals"][RATE : 3 * RATE] = 0
+    table = Scorer(truth, RATE, settings()).frames(found)
+    assert (table["dropped"] == "silent reference").tolist() == [False, True, True, False, False] * 2
+    assert table["sdr"].isna().tolist() == (table["dropped"] != "").tolist()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_silent_estimate_cannot_improve_the_score_unless_wanted(case, engine):
+    truth, found = case
+    good = Scorer(truth, RATE, settings(engine)).frames(found)
+    found["vocals"][RATE : 2 * RATE] = 0
+    table = Scorer(truth, RATE, settings(engine)).frames(found)
+    assert not table["sdr"].isna().any()
+    frame = table[(table["source"] == "vocals") & (table["frame"] == 1)].iloc[0]
+    assert frame["sdr"] == pytest.approx(0, abs=1e-3)
+    assert table["sdr"].median() <= good["sdr"].median()
+    table = Scorer(truth, RATE, settings(engine, "dropped")).frames(found)
+    assert (
+        (table["dropped"] == "silent estimate").tolist() == table["sdr"].isna().tolist() == [False, True, False, False, False] * 2
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_source_that_is_silent_throughout_is_reported_and_not_raised(case, engine):
+    truth, found = case
+    found["vocals"][:] = 0
+    table = Scorer(truth, RATE, settings(engine)).frames(found)
+    np.testing.assert_allclose(table[table["source"] == "vocals"]["sdr"], 0, atol=1e-3)
+    silence = Scorer(truth, RATE, settings(engine)).whole(found).set_index("source").loc["vocals"]
+    assert silence["v3_sdr"] < 0 and silence["si_sdr"] == -np.inf and silence["global_sdr"] == 0
+    assert (Scorer(truth, RATE, settings(engine, "dropped")).frames(found)["dropped"] == "silent estimate").all()
+    assert Scorer(truth, RATE, settings(engine, "dropped")).whole(found)["v3_sdr"].isna().all()
+    truth["vocals"][:] = 0
+    scorer = Scorer(truth, RATE, settings(engine))
+    assert (scorer.frames(found)["dropped"] == "silent reference").all() and scorer.frames(found)["sdr"].isna().all()
+    whole = scorer.whole(found).set_index("source")
+    assert whole["v3_sdr"].isna().all() and np.isnan(whole.loc["vocals", "si_sdr"]) and whole.loc["accompaniment", "si_sdr"] > 5
+
+
+def test_a_track_shorter_than_a_window_has_one_frame(case):
+    truth, found = ({name: samples[: RATE // 2] for name, samples in x.items()} for x in case)
+    table = Scorer(truth, RATE, settings()).frames(found)
+    assert len(table) == 2 and table["sdr"].notna().all()
+
+
+def test_an_empty_band_is_said_to_be_one(case):
+    truth, found = case
+    assert not Scorer(truth, RATE, settings(taps=512)).whole(found)["ill_posed"].any()
+    spectra = {name: np.fft.rfft(samples, axis=0) for name, samples in truth.items()}
+    for spectrum in spectra.values():
+        spectrum[len(spectrum) // 2 :] = 0
+    empty = {name: np.fft.irfft(spectrum, axis=0) for name, spectrum in spectra.items()}
+    assert Scorer(empty, RATE, settings(taps=512)).whole(found)["ill_posed"].all()
+
+
+@pytest.mark.parametrize("off", [-1e-9, 1e-9])
+def test_scores_that_differ_in_the_last_digits_are_the_same_bytes(off, tmp_path):
+    scores, start = np.array([10.351512, -22.4, 0.0, np.inf, -np.inf, np.nan]), np.arange(6) / 3
+    for name, values in (("here", scores), ("there", scores + off)):
+        table = pd.DataFrame({"start": start, **dict.fromkeys((*MEASURES, *WHOLE), values), "ill_posed": False})
+        scorer.rounded(table).to_parquet(tmp_path / name, index=False)
+    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
+    found = pd.read_parquet(tmp_path / "there")
+    for name in (*MEASURES, *WHOLE):
+        np.testing.assert_array_equal(found[name], scores)
+    np.testing.assert_array_equal(found["start"], start)  # no score, and as it was
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="the code path is one of x86-64")
+def test_the_stage_that_scores_takes_the_same_code_path_on_every_machine():
+    """Whatever the processor, and before any library has chosen its own; workers inherit it."""
+    code = (
+        "import stages.evaluate, numpy, threadpoolctl\n"
+        "from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__\n"
+        "assert not [name for name in __cpu_dispatch__ if __cpu_features__[name]]\n"
+        "found = [each['architecture'] for each in threadpoolctl.threadpool_info() if each['internal_api'] == 'openblas']\n"
+        "assert found and set(found) == {'Nehalem'}, found"
+    )
+    clean = {name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_scoring_needs_no_ffmpeg():
+    """museval's own import fails without the ffmpeg and ffprobe programs; ours does not ask for them."""
+    code = "from unsung.scoring.scorer import museval_metrics as m; import sys; assert m.bss_eval and 'stempeg' not in sys.modules"
+    environment = {"PATH": "", "PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+def test_noise_is_given_to_silent_windows_only(case):
+    _, found = case
+    estimates = np.stack(list(found.values()))
+    estimates[0, RATE : 2 * RATE] = 0
+    given = scorer.audible(estimates, RATE)
+    changed = (given != estimates).any(axis=2)
+    assert changed[0, RATE : 2 * RATE].all() and changed.sum() == RATE
+    assert 0 < np.abs(given[0, RATE : 2 * RATE]).max() < 2**-23
