@@ -1,12 +1,14 @@
 """Score what was separated, the mixture and the ideal ratio mask, frame by frame."""
 
 import os
+import platform
 
-# One code path for every x86-64 machine, before numpy is imported: the least squares magnify last
-# digits to differences of up to 4e-6 dB, too large for the rounding below. Every processor that
-# numpy runs on has Nehalem's instructions; scoring the demo takes hardly longer with them.
-os.environ.setdefault("OPENBLAS_CORETYPE", "Nehalem")
-os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V3 X86_V4 AVX512_ICL AVX512_SPR")
+if __name__ == "__main__" and platform.machine() in ("x86_64", "AMD64"):
+    # One code path for every x86-64 machine, before numpy is imported: the least squares magnify
+    # last digits to differences of up to 4e-6 dB, too large for the rounding below. Every processor
+    # that numpy runs on has Nehalem's instructions; scoring the demo takes hardly longer with them.
+    os.environ.setdefault("OPENBLAS_CORETYPE", "Nehalem")
+    os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V3 X86_V4 AVX512_ICL AVX512_SPR")
 
 from functools import partial
 
