@@ -130,7 +130,7 @@ class Scorer:
 
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of Scorer.tables with their scores to DECIMALS places; what is infinite or NaN stays.
+    """The rows of Scorer.tables, their scores to DECIMALS places; what is infinite or NaN stays.
 
     Machines add up in different orders, so that scores differ by 1e-14 to 1e-7 dB. Rounded they are
     the same, but for one that lies about as near to the middle between two steps: where scores
