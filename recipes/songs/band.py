@@ -18,13 +18,29 @@ from scipy import signal
 
 from recipes.songs.compose import Melody, Part, Song, compose
 from recipes.songs.production import PRODUCTION, RATE, Stereo, equalised, filtered, levelled, placed, produce, room
-from recipes.songs.voices import F0, sung, syllables_of
+from recipes.songs.voices import register, sung, syllables_of
 from unsung.data.songs import band as own
 from unsung.data.songs import voice
 
 PROGRAMS = {
     "bass": tuple(range(32, 40)),
-    "chords": (*range(0, 8), *range(16, 32), *range(44, 52), 55, *range(61, 64), 80, 81, 84, *range(86, 91), *range(92, 96), 104, 105, 108),
+    "chords": (
+        *range(8),
+        *range(16, 32),
+        *range(44, 52),
+        55,
+        61,
+        62,
+        63,
+        80,
+        81,
+        84,
+        *range(86, 91),
+        *range(92, 96),
+        104,
+        105,
+        108,
+    ),
     "lead": (*range(8, 16), *range(22, 31), *range(40, 44), *range(56, 85), 86, 87, 104, 106, 107, 109, 110, 111),
 }
 DISTORTED = (29, 30)
@@ -131,7 +147,9 @@ def played(song: Song, fonts: list[Path], rng: np.random.Generator) -> Stereo:
     if song.drums:
         drums = play_drums(synth, font, song.drums, int(rng.choice(KITS)), seconds)
         if drums.any():
-            drums = np.stack([equalised(side, np.random.default_rng(int(rng.integers(1e9))), PRODUCTION) for side in drums.T], axis=1) if rng.random() < 0.3 else drums
+            if rng.random() < 0.3:
+                seed = int(rng.integers(1_000_000_000))  # both sides alike
+                drums = np.stack([equalised(side, np.random.default_rng(seed), PRODUCTION) for side in drums.T], axis=1)
             if rng.random() < 0.3:
                 drums = np.tanh(drums / (np.abs(drums).max() + 1e-9) * rng.uniform(1, 5)).astype(np.float32)
             total += levelled(drums, -20.0) * np.float32(10 ** (rng.uniform(-8, 3) / 20))
@@ -167,17 +185,17 @@ def performance(rng: np.random.Generator, fonts: list[Path], banks: list[Path], 
             return voice.sing(melody.notes, singer, rng, round(seconds * RATE))
     else:
         folder = banks[rng.integers(len(banks))]
-        goal = 69 + 12 * np.log2(np.clip(np.exp(rng.uniform(np.log(100), np.log(420))), F0[folder.name] * 0.45, F0[folder.name] * 2) / 440)
+        goal, tract = register(folder.name, rng)
         song = compose(rng, seconds, round(goal) - 6)
         bank = syllables_of(folder, rng, 16)
-        tract = float(np.clip(2 ** ((goal - 69 - 12 * np.log2(F0[folder.name] / 440)) / 12 * rng.uniform(0.1, 0.4)), 0.8, 1.25))
 
         def sing(melody: Melody) -> np.ndarray:
             return sung(bank, melody, tract, 0, rng)
 
     vocals = produce(sing(song.melody), rng)
     if rng.random() < 0.3:
-        backing = produce(sing(song.harmony(int(rng.choice([-7, -5, -2, 2, 4])))), rng, {**PRODUCTION, "aside": 0.8, "doubles": 0.7})
+        harmony = sing(song.harmony(int(rng.choice([-7, -5, -2, 2, 4]))))
+        backing = produce(harmony, rng, {**PRODUCTION, "aside": 0.8, "doubles": 0.7})
         length = min(len(vocals), len(backing))
         vocals = vocals[:length] + backing[:length] * np.float32(10 ** (rng.uniform(-14, -2) / 20))
     backing_track = played(song, fonts, rng)

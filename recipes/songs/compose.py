@@ -79,7 +79,7 @@ class Composer:
         self.bar = 4 * self.beats
         self.bars = int(seconds / self.step / self.bar) + 1
         turn = int(rng.choice([2, 4, 4, 4, 8]))
-        round_of_chords = [int(rng.choice([0, 0, 3, 4, 5, 1, 2, 6], p=[0.2, 0.15, 0.18, 0.17, 0.15, 0.07, 0.05, 0.03])) for _ in range(turn)]
+        round_of_chords = [int(rng.choice(7, p=[0.35, 0.07, 0.05, 0.18, 0.17, 0.15, 0.03])) for _ in range(turn)]
         self.chords = [round_of_chords[b % turn] for b in range(self.bars)]
         self.seventh = rng.random() < 0.35
 
@@ -105,7 +105,7 @@ class Composer:
         kit = {name: int(numbers[rng.integers(len(numbers))]) for name, numbers in DRUMS.items()}
         four = rng.random() < 0.25
         kick = list(range(0, self.bar, 4)) if four else sorted({0, *self.pattern(0.05, 0.35)})
-        snare = [p for p in range(4, self.bar, 8)] if rng.random() < 0.75 else self.pattern(0.05, 0.3)
+        snare = list(range(4, self.bar, 8)) if rng.random() < 0.75 else self.pattern(0.05, 0.3)
         hat = list(range(0, self.bar, int(rng.choice([1, 2, 2, 2, 4]))))
         cymbal = str(rng.choice(["closed", "closed", "open", "ride"]))
         lines = {"kick": kick, "snare": snare, cymbal: hat}
@@ -117,7 +117,8 @@ class Composer:
             for drum, places in lines.items():
                 for place in places:
                     if rng.random() < 0.95:
-                        hits.append((self.time(bar * self.bar + place), kit[drum], (1.0 if place % 4 == 0 else 0.7) * rng.uniform(0.75, 1)))
+                        accent = 1.0 if place % 4 == 0 else 0.7
+                        hits.append((self.time(bar * self.bar + place), kit[drum], accent * rng.uniform(0.75, 1)))
             if bar % 4 == 3 and rng.random() < 0.7:
                 for place in range(self.bar - int(rng.integers(2, 8)), self.bar):
                     number = int(rng.choice(DRUMS["tom"])) if rng.random() < 0.6 else kit["snare"]
@@ -134,7 +135,8 @@ class Composer:
             for place, following in zip(pattern, [*pattern[1:], self.bar], strict=True):
                 other = int(rng.choice([0, 4, 2, 7, 1])) if place and rng.random() < 0.3 else 0
                 pitch = (self.pitch(degree + other) - lowest) % 12 + lowest
-                notes.append(Note(self.time(bar * self.bar + place), (following - place) * self.step * rng.uniform(0.5, 1), pitch, rng.uniform(0.7, 1)))
+                length = (following - place) * self.step * rng.uniform(0.5, 1)
+                notes.append(Note(self.time(bar * self.bar + place), length, pitch, rng.uniform(0.7, 1)))
         return Part("bass", notes)
 
     def accompaniment(self) -> Part:
@@ -151,7 +153,8 @@ class Composer:
             for count, (place, following) in enumerate(zip(pattern, [*pattern[1:], self.bar], strict=True)):
                 start, length = self.time(bar * self.bar + place), (following - place) * self.step * rng.uniform(0.4, 1.05)
                 if kind == "broken":
-                    notes.append(Note(start, max(length, 0.3), pitches[(count * int(rng.choice([1, 1, 2]))) % len(pitches)], rng.uniform(0.6, 1)))
+                    pitch = pitches[(count * int(rng.choice([1, 1, 2]))) % len(pitches)]
+                    notes.append(Note(start, max(length, 0.3), pitch, rng.uniform(0.6, 1)))
                 else:
                     notes += [Note(start + i * strum, length, p, rng.uniform(0.7, 1)) for i, p in enumerate(pitches)]
         return Part("chords", notes)
@@ -181,7 +184,8 @@ class Composer:
                     place += round((length / self.step) - count)
             if rng.random() < rest:
                 place += int(rng.integers(2, 2 * self.bar))
-        return [n if n.start + n.seconds <= m.start else replace(n, seconds=max(0.05, m.start - n.start)) for n, m in zip(notes, [*notes[1:], Note(1e9, 0, 0)], strict=True)]
+        ends = [*(note.start for note in notes[1:]), np.inf]  # nobody sings two notes at once
+        return [replace(n, seconds=max(0.05, min(n.seconds, end - n.start))) for n, end in zip(notes, ends, strict=True)]
 
     def lead(self) -> Part:
         """An instrument with phrases, in a voice's register more often than not."""

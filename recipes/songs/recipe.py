@@ -9,8 +9,12 @@ from unsung.data.pools import Pool, Variety
 from unsung.models.separator import Config
 from unsung.sections import Loss
 
+RECIPE = Path(__file__).with_name("recipe.yaml")
+
 
 class Training(BaseModel):
+    """How the weights are found."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     batch_size: int
@@ -25,6 +29,8 @@ class Training(BaseModel):
 
 
 class Recipe(BaseModel):
+    """All that a run depends on but the recordings."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Config
@@ -34,7 +40,7 @@ class Recipe(BaseModel):
     loss: Loss
 
     @classmethod
-    def load(cls, path: Path = Path(__file__).with_name("recipe.yaml"), **changes: object) -> "Recipe":
+    def load(cls, path: Path = RECIPE, **changes: object) -> "Recipe":
         """Read a recipe; `changes` are of the form network__dim=96 (of the network's settings) or training__clip=2."""
         found = YAML(typ="safe").load(path)
         for name, value in changes.items():

@@ -40,13 +40,17 @@ class Run:
         self.step, self.seconds = 0, 0.0
 
     def parts(self) -> dict[str, torch.nn.Module | torch.optim.Optimizer]:
+        """What has a state."""
         return {"separator": self.separator, "average": self.average, "optimizer": self.optimizer}
 
     def save(self, path: Path) -> None:
+        """Write all that is needed to go on."""
+        state = {name: part.state_dict() for name, part in self.parts().items()}
         with atomically(path) as partial:
-            torch.save({name: part.state_dict() for name, part in self.parts().items()} | {"step": self.step, "seconds": self.seconds}, partial)
+            torch.save({**state, "step": self.step, "seconds": self.seconds}, partial)
 
     def load(self, path: Path) -> None:
+        """Go on from there."""
         state = torch.load(path, weights_only=True)
         for name, part in self.parts().items():
             part.load_state_dict(state[name])

@@ -40,7 +40,7 @@ def scenes(data: Path, rate: int) -> Iterator[Scene]:
         yield "ssvd", voice * np.float32(gain), accompaniment
     for folder in sorted((data / "songs_valid").iterdir()):
         files = {file.stem: _read(file, rate) for file in folder.glob("*.flac")}
-        yield f"song {folder.name.split()[0]}", files["vocals"], files["mixture"] - files["vocals"] if "mixture" in files else files["accompaniment"]
+        yield f"song {folder.name.split()[0]}", files["vocals"], files["mixture"] - files["vocals"]
 
 
 def _read(file: Path, rate: int) -> np.ndarray:
@@ -57,7 +57,8 @@ def scores(separator: Separator, data: Path, known: list[Scene]) -> dict[str, fl
     found: dict[str, list[float]] = {}
     for number, (name, vocals, accompaniment) in enumerate(known):
         mixture = vocals + accompaniment
-        without = separator.counterfactual(torch.from_numpy(mixture.T.copy())[None], {"steps": 1}, generators([(0, number)], torch.device("cpu")))
+        rngs = generators([(0, number)], torch.device("cpu"))
+        without = separator.counterfactual(torch.from_numpy(mixture.T.copy())[None], {"steps": 1}, rngs)
         estimate = mixture - without[0, 0].numpy().T
         if name.startswith("song"):
             second = separator.config.sample_rate

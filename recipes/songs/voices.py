@@ -122,6 +122,14 @@ def sung(syllables: list[Frames], melody: Melody, tract: float, transpose: int, 
     return Frames(f0, np.maximum(envelope, 1e-12), noise).tract(tract).sound(hertz)
 
 
+def register(voice: str, rng: np.random.Generator) -> tuple[float, float]:
+    """Where a voice is to sing, as a MIDI number, and a tract that goes with it: at most an octave from its own register."""
+    own = F0[voice]
+    hertz = float(np.clip(np.exp(rng.uniform(np.log(100), np.log(420))), own * 0.45, own * 2))
+    tract = float(np.clip((hertz / own) ** rng.uniform(0.1, 0.4), 0.8, 1.25)) * rng.uniform(0.93, 1.07)
+    return 69 + 12 * float(np.log2(hertz / 440)), tract
+
+
 def syllables_of(folder: Path, rng: np.random.Generator, count: int) -> list[Frames]:
     """Some syllables of a bank, taken apart; of a singer without a bank, pieces of the songs."""
     listed = folder / "segments.tsv"
@@ -177,10 +185,8 @@ def take(folder: Path, rng: np.random.Generator) -> np.ndarray:
     elif luck < 0.65:
         parts = moved(take_apart(with_rests(piece(folder, rng), rng)), voice, rng)
     else:
-        goal = 69 + 12 * np.log2(np.clip(np.exp(rng.uniform(np.log(100), np.log(420))), F0[voice] * 0.45, F0[voice] * 2) / 440)
+        goal, tract = register(voice, rng)
         song = compose(rng, 20.0, lowest=round(goal) - 6)
-        tract = float(np.clip(2 ** ((goal - 69 - 12 * np.log2(F0[voice] / 440)) / 12 * rng.uniform(0.1, 0.4)), 0.8, 1.25))
-        tract *= rng.uniform(0.93, 1.07)
         bank = syllables_of(folder, rng, 14)
         if not bank:
             return take(folder, rng)

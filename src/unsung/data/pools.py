@@ -1,10 +1,10 @@
 """Pools: voices without songs, songs without voices, and songs with both, mixed anew for every training segment.
 
 A pool is a folder of recordings of one kind. `pack` brings them to a model's sample rate once, as 16-bit samples that a segment
-reads from the disk where it needs them; `Mixes` draws sample i of a run from (seed, i) alone. A coherent sample is one moment of one
-song; a remixed one takes voice and accompaniment from moments of their own at which they sound. Each stem is varied on its own
-(speed, EQ, width, side, level), so that a network learns what a voice is and not how one recording places it: dry mono voices in
-the middle teach a stereo network to take what is dry and in the middle.
+reads from the disk where it needs them; `Mixes` draws sample i of a run from (seed, i) alone. A coherent sample is one
+moment of one song; a remixed one takes voice and accompaniment from moments of their own at which they sound. Each stem is
+varied on its own (speed, EQ, width, side, level), so that a network learns what a voice is and not how one recording places
+it: dry mono voices in the middle teach a stereo network to take what is dry and in the middle.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from unsung.data.batches import Sample
 from unsung.files import atomically
 
 Kind = Literal["vocals", "accompaniment", "songs"]
-Waveform = Float[np.ndarray, "sample channel"]
+Waveform = Float[np.ndarray, "_sample _channel"]
 Spectrum = Complex[np.ndarray, "channel freq frame"]
 STEMS = ("vocals", "accompaniment")
 LEAST = 2e-3  # root mean square above which a moment sounds
@@ -33,7 +33,7 @@ FULL = 32_767.0
 
 @dataclass(frozen=True)
 class Pool:
-    """Recordings of one kind: `share` says how often one of its seconds is drawn among pools of its kind, relative to its length."""
+    """Recordings of one kind; one of its seconds is drawn `share` times as often as one of another pool with share 1."""
 
     name: str
     kind: Kind
@@ -113,7 +113,15 @@ class Mixes(Dataset[Sample]):
     """All samples of a run by number, each the target's spectrum and that of everything else."""
 
     def __init__(
-        self, folder: Path, pools: Sequence[Pool], variety: Variety, sample_rate: int, n_fft: int, hop_length: int, frames: int, seed: int
+        self,
+        folder: Path,
+        pools: Sequence[Pool],
+        variety: Variety,
+        sample_rate: int,
+        n_fft: int,
+        hop_length: int,
+        frames: int,
+        seed: int,
     ) -> None:
         self.variety, self.seed, self.sample_rate = variety, seed, sample_rate
         self.n_fft, self.hop_length, self.frames = n_fft, hop_length, frames
