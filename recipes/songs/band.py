@@ -18,7 +18,7 @@ from scipy import signal
 
 from recipes.songs.compose import Melody, Part, Song, compose
 from recipes.songs.production import PRODUCTION, RATE, Stereo, equalised, filtered, levelled, placed, produce, room
-from recipes.songs.voices import register, sung, syllables_of
+from recipes.songs.voices import own_pitch, register, sung, syllables_of
 from unsung.data.songs import band as own
 from unsung.data.songs import voice
 
@@ -185,12 +185,12 @@ def performance(rng: np.random.Generator, fonts: list[Path], banks: list[Path], 
             return voice.sing(melody.notes, singer, rng, round(seconds * RATE))
     else:
         folder = banks[rng.integers(len(banks))]
-        goal, tract = register(folder.name, rng)
+        goal, tract = register(own_pitch(folder), rng)
         song = compose(rng, seconds, round(goal) - 6)
         bank = syllables_of(folder, rng, 16)
 
         def sing(melody: Melody) -> np.ndarray:
-            return sung(bank, melody, tract, 0, rng)
+            return sung(bank, melody, tract, rng)
 
     vocals = produce(sing(song.melody), rng)
     if rng.random() < 0.3:

@@ -2,10 +2,11 @@
 
     python -m recipes.songs.train PACKED DATA RUN [--minutes M] [--fall M] [--set network__dim=96]
 
+`--minutes` and `--fall` are the clock's; what the curve calls seconds, and what validations go by, is the processor's time.
 RUN gets state.pt (all that is needed to go on), curve.csv, and average/ (the moving average as a model folder). The learning rate
-rises, then stays: nobody knows at the beginning how long a run will be. `--fall` begins another run from RUN's state whose learning
-rate falls to nothing within that many minutes, in RUN/fallen/: what is kept. Sample i follows from (seed, i) and the pools, which
-are listed anew at every validation, so that they may grow. SIGTERM saves and stops.
+rises, then stays: nobody knows at the beginning how long a run will be. `--fall` begins another run from RUN's state whose
+learning rate falls to nothing within that many minutes, in RUN/fallen/: what is kept. Sample i follows from (seed, i) and the
+pools, which are listed anew at every validation, so that they may grow. SIGTERM saves and stops.
 """
 
 import argparse
@@ -101,7 +102,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     minutes = args.fall or args.minutes
-    begun, before, known = time.monotonic(), run.seconds, list[valid.Scene]()
+    begun, known = time.monotonic(), list[valid.Scene]()
     while going:
         mixes = Mixes(
             args.packed,
@@ -113,12 +114,13 @@ def main() -> None:
             recipe.frames,
             recipe.training.seed,
         )
-        losses, next_valid = list[float](), time.monotonic() + 60 * args.valid_minutes
-        while going and time.monotonic() < next_valid:
+        losses, next_valid = list[float](), run.seconds + 60 * args.valid_minutes
+        while going and run.seconds < next_valid:
+            before = time.process_time()  # what other work on the machine takes away is no training
             share = (time.monotonic() - begun) / 60 / minutes
             factor = LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * min(1.0, share))) if args.fall else 1.0
             losses.append(run.train_step(mixes, factor))
-            run.seconds = before + time.monotonic() - begun
+            run.seconds += time.process_time() - before
             going = going and share < 1
         run.save(folder / "state.pt")
         average: Separator = run.average.module

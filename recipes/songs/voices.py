@@ -1,15 +1,17 @@
 """Voices as records have them, out of dry recordings: as they are, moved in pitch and tract, and singing composed melodies.
 
-    python -m recipes.songs.voices VOICES OUT [--minutes 240] [--seed 0]
+    python -m recipes.songs.voices VOICES OUT [--speech] [--minutes 240] [--seed 0]
 
 VOICES holds folders of dry mono recordings; one with a `segments.tsv` (file, start, end) is a bank of syllables. About a third of
-the takes is the recording itself, the others are vocoded with WORLD (Morise et al. 2016, doi:10.1587/transinf.2015EDP7457).
-Takes are numbered; one that exists is passed over, so that a run that was stopped goes on.
+the takes is the recording itself, the others are vocoded with WORLD (Morise et al. 2016, doi:10.1587/transinf.2015EDP7457); of
+spoken banks (`--speech`) nearly all are. Takes are numbered; one that exists is passed over, so that a run that was stopped
+goes on.
 """
 
 import argparse
 import csv
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +24,6 @@ from recipes.songs.compose import Melody, compose
 from recipes.songs.production import RATE, Mono, levelled, produce
 
 PERIOD = 5.0  # ms between frames
-MEN = {"pjs": 150.0, "ibuki": 140.0, "erithacus": 137.0, "myvoice_crazy": 212.0, "scottpoid": 197.0, "dorodoro": 199.0}  # Hz
-F0 = {**MEN, "alys_db001": 330.0, "hitsuboku_kumi_ja": 442.0, "hitsuboku_kumi_zh": 295.0, "yuki": 347.0, "kawaiineko": 233.0}
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,14 @@ def take_apart(dry: Mono) -> Frames:
     return Frames(f0, pyworld.cheaptrick(x, f0, times, RATE), pyworld.d4c(x, f0, times, RATE))
 
 
+@cache
+def own_pitch(folder: Path) -> float:
+    """The median pitch of a voice in Hz, by the first minute of its first file."""
+    dry, _ = soundfile.read(sorted(folder.glob("*.ogg"))[0], frames=60 * RATE, dtype="float32")
+    f0, _ = pyworld.dio(dry.astype(np.float64), RATE, f0_floor=65.0, f0_ceil=1000.0, frame_period=20.0)
+    return float(np.median(f0[f0 > 0]))
+
+
 def human(points: int, rng: np.random.Generator) -> np.ndarray:
     """Semitones by which nobody holds a note exactly."""
     drift = ndimage.gaussian_filter1d(rng.standard_normal(points), 30) * rng.uniform(0.3, 1.2)
@@ -68,10 +76,10 @@ def human(points: int, rng: np.random.Generator) -> np.ndarray:
     return drift + jitter
 
 
-def moved(frames: Frames, voice: str, rng: np.random.Generator) -> list[Mono]:
+def moved(frames: Frames, own: float, rng: np.random.Generator) -> list[Mono]:
     """The same song by another singer; sometimes with a harmony. Low voices are scarce, so others go down more often."""
     goal = np.exp(rng.uniform(np.log(90), np.log(420)))
-    semitones = np.clip(12 * np.log2(goal / F0[voice]), -14, 12)
+    semitones = np.clip(12 * np.log2(goal / own), -14, 12)
     if rng.random() < 0.3:
         semitones = rng.uniform(-4, 4)
     tract = float(np.clip(2 ** (semitones / 12 * rng.uniform(0.1, 0.5)) * rng.uniform(0.92, 1.08), 0.78, 1.3))
@@ -84,7 +92,7 @@ def moved(frames: Frames, voice: str, rng: np.random.Generator) -> list[Mono]:
     return parts
 
 
-def sung(syllables: list[Frames], melody: Melody, tract: float, transpose: int, rng: np.random.Generator) -> Mono:
+def sung(syllables: list[Frames], melody: Melody, tract: float, rng: np.random.Generator) -> Mono:
     """A melody on the syllables of a bank, (sample,): each one's beginning as it is, its end stretched to the note."""
     points = round(melody.seconds * 1000 / PERIOD)
     places, which = np.zeros(points), np.full(points, -1)
@@ -110,7 +118,7 @@ def sung(syllables: list[Frames], melody: Melody, tract: float, transpose: int, 
         pitch[first:last] += depth * grown * np.sin(2 * np.pi * rate * since)
         loud[first:last] = note.strength * np.clip(np.minimum(since / 0.015, (length - np.arange(length)) * PERIOD / 40), 0, 1)
     pitch[: round(melody.notes[0].start * 1000 / PERIOD) if melody.notes else points] = pitch_before
-    pitch = ndimage.gaussian_filter1d(pitch, rng.uniform(2, 8)) + human(points, rng) + transpose
+    pitch = ndimage.gaussian_filter1d(pitch, rng.uniform(2, 8)) + human(points, rng)
     width = syllables[0].envelope.shape[1]
     f0, envelope, noise = np.zeros(points), np.full((points, width), 1e-12), np.ones((points, width))
     for number in range(len(melody.notes)):
@@ -122,9 +130,21 @@ def sung(syllables: list[Frames], melody: Melody, tract: float, transpose: int, 
     return Frames(f0, np.maximum(envelope, 1e-12), noise).tract(tract).sound(hertz)
 
 
-def register(voice: str, rng: np.random.Generator) -> tuple[float, float]:
+def intoned(frames: Frames, melody: Melody, tract: float, rng: np.random.Generator) -> Mono:
+    """What was said or sung, slower, on another melody: every moment has the pitch of the note that sounds then."""
+    places = np.arange(0, len(frames.f0) - 1, 1 / rng.uniform(1.0, 2.0))
+    slower, seconds = frames.at(places).tract(tract), np.arange(len(places)) * PERIOD / 1000
+    starts = np.array([note.start for note in melody.notes])
+    current = np.clip(np.searchsorted(starts, seconds, side="right") - 1, 0, None)
+    pitch = np.array([float(note.pitch) for note in melody.notes])[current]
+    grown = np.clip((seconds - starts[current] - 0.2) / 0.3, 0, 1)
+    pitch += rng.uniform(0, 0.5) * grown * np.sin(2 * np.pi * rng.uniform(4.5, 6.8) * seconds)
+    pitch = ndimage.gaussian_filter1d(pitch, rng.uniform(2, 8)) + human(len(pitch), rng)
+    return slower.sound(np.where(slower.f0 > 0, 440 * 2 ** ((pitch - 69) / 12), 0))
+
+
+def register(own: float, rng: np.random.Generator) -> tuple[float, float]:
     """Where a voice is to sing, as a MIDI number, and a tract that goes with it: at most an octave from its own register."""
-    own = F0[voice]
     hertz = float(np.clip(np.exp(rng.uniform(np.log(100), np.log(420))), own * 0.45, own * 2))
     tract = float(np.clip((hertz / own) ** rng.uniform(0.1, 0.4), 0.8, 1.25)) * rng.uniform(0.93, 1.07)
     return 69 + 12 * float(np.log2(hertz / 440)), tract
@@ -177,22 +197,29 @@ def with_rests(dry: Mono, rng: np.random.Generator) -> Mono:
     return np.concatenate([before, np.zeros(round(rng.uniform(0.3, 2) * RATE), np.float32), after])
 
 
-def take(folder: Path, rng: np.random.Generator) -> np.ndarray:
+def take(folder: Path, speech: bool, rng: np.random.Generator) -> np.ndarray:
     """One produced take of a voice, (sample, 2)."""
-    voice, luck = folder.name, rng.random()
-    if luck < 0.35:
+    way = rng.choice(["own", "moved", "intoned", "sung"], p=(0.1, 0.05, 0.45, 0.4) if speech else (0.35, 0.25, 0.1, 0.3))
+    if way == "own":
         parts = [with_rests(piece(folder, rng), rng)]
-    elif luck < 0.65:
-        parts = moved(take_apart(with_rests(piece(folder, rng), rng)), voice, rng)
+    elif way == "moved":
+        parts = moved(take_apart(with_rests(piece(folder, rng), rng)), own_pitch(folder), rng)
     else:
-        goal, tract = register(voice, rng)
+        goal, tract = register(own_pitch(folder), rng)
         song = compose(rng, 20.0, lowest=round(goal) - 6)
-        bank = syllables_of(folder, rng, 14)
-        if not bank:
-            return take(folder, rng)
-        parts = [sung(bank, song.melody, tract, 0, rng)]
+        if way == "sung" and (bank := syllables_of(folder, rng, 14)):
+
+            def sing(melody: Melody) -> Mono:
+                return sung(bank, melody, tract, rng)
+        else:
+            frames = take_apart(with_rests(piece(folder, rng)[: 13 * RATE], rng))
+
+            def sing(melody: Melody) -> Mono:
+                return intoned(frames, melody, tract, rng)
+
+        parts = [sing(song.melody)]
         if rng.random() < 0.3:
-            parts.append(sung(bank, song.harmony(int(rng.choice([-5, -2, 2, 4]))), tract, 0, rng))
+            parts.append(sing(song.harmony(int(rng.choice([-5, -2, 2, 4])))))
     lead = produce(parts[0], rng)
     for part in parts[1:]:
         second = produce(part, rng) * np.float32(10 ** (rng.uniform(-12, 0) / 20))
@@ -205,6 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("voices", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--speech", action="store_true")
     parser.add_argument("--minutes", type=float, default=240.0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -217,7 +245,7 @@ def main() -> None:
         folder = folders[rng.choice(len(folders), p=shares / shares.sum())]
         path = args.out / f"{args.seed}-{number:05}-{folder.name}.flac"
         if not path.exists():
-            sound = take(folder, rng)
+            sound = take(folder, args.speech, rng)
             unfinished = path.with_suffix(".part")
             soundfile.write(unfinished, sound, RATE, "PCM_16", format="FLAC")
             unfinished.replace(path)
