@@ -70,7 +70,7 @@ def test_every_pool_has_a_licence_and_a_credit():
     sources = YAML(typ="safe").load(SOURCES)
     known = {**sources["accompaniments"], **sources["songs"]}
     for pool in Recipe.load().pools:
-        assert pool.name in known or pool.name in {"composed", "voices"}  # made of what is below voices and soundfonts
+        assert pool.name in known or pool.name in {"composed", "voices", "spoken", "arranged"}  # made of the others
     for kind in sources.values():
         for source in kind.values():
             assert source["licence"] and source["credit"]
