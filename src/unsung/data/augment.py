@@ -63,11 +63,8 @@ def draw_warp(settings: Augment, rng: np.random.Generator) -> tuple[float, float
 
 def vary(stem: Stem, settings: Augment, rng: np.random.Generator, extra_rng: np.random.Generator) -> Stem:
     """Vary one stem at random; the number of draws does not depend on the settings."""
-    decibels, swapped, inverted = (
-        rng.uniform(*settings.gain_decibels),
-        rng.random() < settings.swap,
-        rng.random() < settings.polarity,
-    )
+    decibels = rng.uniform(*settings.gain_decibels)
+    swapped, inverted = rng.random() < settings.swap, rng.random() < settings.polarity
     if extra_rng.random() < settings.gain:
         stem = stem * np.float32(10 ** (decibels / 20))
     stem = stem[::-1] if swapped else stem  # left for right

@@ -105,7 +105,7 @@ class Stretch(Sampler[int]):
 
 
 def epochs(train: Train) -> tuple[int, int]:
-    """How many epochs there are and the optimizer steps of each; validation ends an epoch."""
+    """The number of epochs, each ended by a validation, and their optimizer steps, all equal."""
     count = -(-train.steps // train.valid_every)
     return count, -(-train.steps // count)
 

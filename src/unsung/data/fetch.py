@@ -82,7 +82,7 @@ def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[flo
 
 
 def _resume(remote: Remote, partial: Partial, bar: tqdm) -> None:
-    """Append what is missing. Begins anew where the server does not continue."""
+    """Append what is missing, or begin again where the server does not continue."""
     have, folder = partial.size, partial.path.parent
     headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
     with requests.get(remote.url, headers=headers, stream=True, timeout=TIMEOUTS) as response:

@@ -72,7 +72,7 @@ def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, mega
     """
     stems = [stem for stem in tracks[0].stems if stem != "mixture"]
     if taken := set(stems) & {"track", "split", "start"}:
-        raise UserError(f'a stem cannot be called "{min(taken)}", for that is a column of the shards; rename its files')
+        raise UserError(f'a stem cannot be called "{min(taken)}", because that is a column of the shards; rename its files')
     for track in tracks:
         if missing := set(stems) ^ (set(track.stems) - {"mixture"}):
             names = f'"{track.name}" and "{tracks[0].name}"'
@@ -98,7 +98,7 @@ def _write_track(job: tuple[int, Track], folder: Path, stems: Sequence[str], set
 
 
 def segments(track: Track, stems: Sequence[str], settings: Settings) -> Iterator[Columns]:
-    """Rows of one track: its stems' spectra cut into segments, the last filled up with silence.
+    """Rows of one track: its stems' spectra in segments, the last filled up with silence.
 
     A song is transformed in pieces of a segment, each with the context that its windows reach.
     """
