@@ -77,8 +77,9 @@ def tracks_of(folder: Path) -> dict[str, Stems]:
     tracks: dict[str, Stems] = {}
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        paths = [Path(parent, name) for name in sorted(files) if not name.startswith(".")]
-        for path in (path for path in paths if path.suffix.lower() in audio.EXTENSIONS):
+        for path in (Path(parent, name) for name in sorted(files) if not name.startswith(".")):
+            if path.suffix.lower() not in audio.EXTENSIONS:
+                continue
             if path.name.lower().endswith(".stem.mp4"):
                 advice = "give a folder with a file for each (unsung's resample writes them)"
                 raise UserError(f"{path} holds all stems in one file; {advice}")
@@ -115,7 +116,7 @@ def match(references: Mapping[str, Stems], estimates: Mapping[str, Stems]) -> tu
 
 
 def sources_of(references: Stems, wanted: set[str]) -> list[Sums]:
-    """The sets of sources for estimates of `wanted`. A source in two sets is scored in the first."""
+    """The sets of sources for estimates of `wanted`; what is in two sets is scored in the first."""
     stems: Sums = {stem: (path,) for stem, path in references.items() if stem not in {*MIXTURES, REST}}
     given = (references[REST],) if REST in references else ()
     others = wanted - {REST}
@@ -207,9 +208,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_plain(part) for part in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _listed(names: Iterable[str], most: int = 5) -> str:

@@ -16,7 +16,6 @@ DELTA = 1e-7  # keeps the SDX challenge's SDR finite
 RESOLUTIONS = (2048, 1024, 512)  # n_fft of each STFT; the hop is a quarter of it
 MIN_MAGNITUDE = 1e-4  # smaller magnitudes are raised to this
 FRAMES = 128  # STFT frames computed at once, so that they fit the processor's cache
-Frames = Float[np.ndarray, " _frame"]
 
 
 def windows(length: int, window: int) -> list[slice]:
@@ -37,7 +36,7 @@ def decibels(signal: float, error: float) -> float:
         return float(10 * np.log10(signal / error)) if error else float("inf")
 
 
-def framewise_sdr(reference: Samples, estimate: Samples, window: int) -> Frames:
+def framewise_sdr(reference: Samples, estimate: Samples, window: int) -> Float[np.ndarray, " _window"]:
     """SDR in dB of each window of `window` frames, as in BSSEval v4; NaN for a silent reference.
 
     10 log10(sum reference^2 / sum (estimate - reference)^2). No filter is involved.

@@ -66,10 +66,9 @@ class Scorer:
         scores = self._museval(signals) if self.settings.engine == "museval" else self.bsseval.images(signals)
         dropped = self._dropped(signals)
         number = np.arange(len(dropped))
+        place = {"frame": number, "start": number * self.window / self.sample_rate}
         tables = [
-            pd.DataFrame({"source": name, "frame": number, "start": number * self.window / self.sample_rate})
-            .assign(**dict(zip(MEASURES, own, strict=True)))
-            .assign(dropped=dropped)
+            pd.DataFrame({"source": name, **place, **dict(zip(MEASURES, own, strict=True)), "dropped": dropped})
             for name, own in zip(self.names, scores.swapaxes(0, 1), strict=False)
         ]
         return pd.concat(tables, ignore_index=True)
@@ -103,10 +102,9 @@ class Scorer:
         return audible(signals, window) if window and self.settings.silent_estimates == "scored" else signals
 
     def _dropped(self, estimates: np.ndarray) -> np.ndarray:
-        reference, estimate = (
-            np.any([formulas.silent(x, self.window) for x in signals], axis=0) for signals in (self.references, estimates)
-        )
-        return np.where(reference, REASONS[1], np.where(estimate, REASONS[2], REASONS[0]))
+        both = (self.references, estimates)
+        silent = [np.any([formulas.silent(signal, self.window) for signal in signals], axis=0) for signals in both]
+        return np.select(silent, REASONS[1:], REASONS[0])
 
     def _museval(self, estimates: np.ndarray) -> np.ndarray:
         dropped = self._dropped(estimates) != ""
