@@ -1,7 +1,7 @@
 """Compare BSSEval with museval: difference of the scores, speed, memory.
 
 Both score each case, each time in a new process with one BLAS thread. Estimates are the sources
-with a little of each other and noise. `off` is the largest difference of a score in dB; it says so if
+with a little of each other and noise. `off` is the largest difference of a score in dB, and says if
 other frames have no score. GB is the peak of the process, signals included. The songs of
 `../shared/data/everything_is_free` are scored if they are there. A codec left their top band empty,
 so museval's ISR, SIR and SAR depend on rounding: `itself` is museval's difference from museval with

@@ -18,10 +18,9 @@ from unsung.scoring.evaluation import SYSTEMS
 def main() -> None:
     params = load_params()
     frames, whole = (pd.read_parquet(SCORES / f"{name}.parquet") for name in ("frames", "tracks"))
+    curve, calls = pd.read_csv(MODELS / "curve.csv"), pd.read_csv(REPORTS / "calls.csv")
     crossings = pd.read_csv("benchmarks/crossings.csv", dtype={"seconds": "Int64"})
-    results = Results(
-        aggregate.by_track(frames, whole), pd.read_csv(MODELS / "curve.csv"), pd.read_csv(REPORTS / "calls.csv"), crossings
-    )
+    results = Results(aggregate.by_track(frames, whole), curve, calls, crossings)
     moments = chosen(results.scores, frames, params)
     shown = list(scenes(moments, read_index(STEMS / "test"), frames, SEPARATED, UNCERTAINTY, params))
     write_report(REPORTS / "report.md", results, [scene for scene in shown if scene.moment.worst is None], params)

@@ -19,10 +19,8 @@ from unsung.files import portable
 from unsung.scoring.intervals import of_mean, sign_test
 
 SCORING = ("evaluate.window_seconds", "evaluate.filter_taps", "evaluate.silent_estimates", "model.targets")
-COLUMNS = {  # metrics that each track has too -> column of tracks.csv
-    **{name: name for name in ("sdr", "isr", "sir", "sar", "si_sdr", "nsdr", "stft_distance")},
-    "usdr": "global_sdr",
-}
+OF_TRACKS = ("sdr", "isr", "sir", "sar", "si_sdr", "nsdr", "stft_distance")  # metrics that each track has too
+COLUMNS = {name: name for name in OF_TRACKS} | {"usdr": "global_sdr"}  # their columns of tracks.csv
 BETTER_BELOW = {"stft_distance"}  # all others are better the higher they are
 MAX_P = 0.05
 NEGLIGIBLE = 0.05  # dB; a smaller mean difference does not matter, however certain it is
@@ -70,11 +68,8 @@ class Comparison:
         """Why the two cannot be compared; empty if they can."""
         if self.base.missing or self.metric not in self.base.metrics or self.column not in self.base.tracks:
             return [f"{self.base.name} has no {self.metric} ({(self.base.missing or [METRICS])[0]})"]
-        obstacles = [
-            f"{revision.name} was not run with its params ({', '.join(revision.not_run[:3])}): run dvc repro"
-            for revision in (self.base, self.head)
-            if revision.not_run
-        ]
+        stale = [side for side in (self.base, self.head) if side.not_run]
+        obstacles = [f"{side.name} was not run with its params ({', '.join(side.not_run[:3])}): run dvc repro" for side in stale]
         if self.changed(SPLITS["test"]):
             obstacles.append("the test tracks are other ones, or other recordings of them")
         elif set(self.base.tracks["track"]) != set(self.head.tracks["track"]):
@@ -87,17 +82,15 @@ class Comparison:
     @property
     def remarks(self) -> list[str]:
         """Warnings that do not rule out a comparison."""
-        code = dict.fromkeys([*self.base.scoring_code, *self.head.scoring_code])
-        changed = [path for path in code if self.changed(path)]
+        changed = [path for path in dict.fromkeys(self.base.scoring_code + self.head.scoring_code) if self.changed(path)]
         if not changed or self.base.missing:
             return []
         return [f"The code that scores changed ({', '.join(changed)}): a difference may be of the scores, not of the model."]
 
     @cached_property
     def _both(self) -> pd.DataFrame:
-        columns = [
-            revision.tracks.set_index("track").reindex(columns=[self.column])[self.column] for revision in (self.base, self.head)
-        ]
+        tracks = (revision.tracks.set_index("track") for revision in (self.base, self.head))
+        columns = [table.reindex(columns=[self.column])[self.column] for table in tracks]
         return pd.concat(columns, axis=1, keys=["base", "head"], join="inner").rename_axis("track").reset_index()
 
     @cached_property
@@ -163,9 +156,8 @@ class Comparison:
         """Tracks to show: the largest losses if the metric fell, else gains; pictured in both."""
         if self.obstacles:
             return []
-        ordered = self.pairs if self.sign * self.change < 0 else self.pairs[::-1]
-        names = [name for name in ordered["track"] if self.base.read(picture(name)) and self.head.read(picture(name))]
-        return names[:most]
+        ordered = self.pairs["track"] if self.sign * self.change < 0 else self.pairs["track"][::-1]
+        return [name for name in ordered if self.base.read(picture(name)) and self.head.read(picture(name))][:most]
 
 
 def picture(track: str) -> str:

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 
 def rendered(template: Path, **values: Any) -> str:
-    """A page from its template. Markdown has the filter `plain`, HTML is escaped by itself."""
+    """A page from its template. For Markdown there are filters `plain` (escaped) and `table`."""
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=".html" in template.suffixes
     )
-    environment.filters["plain"] = escaped
+    environment.filters |= {"plain": escaped, "table": table}
     return environment.from_string(template.read_text()).render(**values)
 
 
@@ -22,11 +22,9 @@ def cell(value: Any) -> str:
     """Text of a cell: two decimals, two significant digits below 0.1, a dash for no value."""
     if pd.isna(value):
         return "-"
-    if isinstance(value, Markup):
-        return value
     if isinstance(value, float):
         return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
-    return str(value)
+    return value if isinstance(value, str) else str(value)
 
 
 def escaped(value: Any) -> str:

@@ -1,7 +1,6 @@
 """reports/listen.html: hear mixture, references and estimates, and switch between them in place.
 
-The page is one file: mp3 clips and WebP pictures are part of it. Without JavaScript every clip has
-the browser's own player.
+The page is one file with all clips and pictures. Without JavaScript, each clip has its own player.
 """
 
 import base64

@@ -37,26 +37,20 @@ def write_report(path: Path, results: Results, scenes: Iterable[Scene], params: 
     )
     mine = scores[scores["system"] == SYSTEMS[0]].drop(columns="system")
     metrics = aggregate.metrics(scores, SYSTEMS[0])
-    crossings = {
-        name: markdown.table(rows.drop(columns="table").dropna(axis="columns", how="all"))
-        for name, rows in results.crossings.groupby("table", sort=False)
-    }
     text = markdown.rendered(
         TEMPLATE,
         params=params,
+        results=results,
         metrics=metrics,
         dropped=aggregate.dropped(metrics["counts"]),
-        systems=markdown.table(aggregate.shown(systems[["source", "system", *FRAMEWISE]])),
-        whole=markdown.table(systems[["source", "system", *WHOLE]]),
-        tracks=markdown.table(aggregate.shown(mine)),
+        systems=aggregate.shown(systems[["source", "system", *FRAMEWISE]]),
+        whole=systems[["source", "system", *WHOLE]],
+        tracks=aggregate.shown(mine),
         ill_posed=sorted(mine.loc[mine["ill_posed"], "track"].unique()),
-        calls=markdown.table(results.calls),
-        crossings=crossings,
         pictures={scene.moment.track: draw(scene, path.parent / "figures", params) for scene in shown},
         uncertain=any(scene.uncertainty for scene in shown),
         best=curve.loc[curve["valid_sdr"].idxmax()],
         last=curve.iloc[-1],
-        first_target=params.model.targets[0],
     )
     with atomically(path) as partial:
         partial.write_text(text)

@@ -53,13 +53,13 @@ class Scene:
 def chosen(scores: pd.DataFrame, frames: pd.DataFrame, params: Params) -> list[Moment]:
     """The middle of some tracks, then the worst moments. `scores` is aggregate.by_track."""
     target = params.model.targets[0]
-    mine = scores[(scores["system"] == SYSTEMS[0]) & (scores["source"] == target)].set_index("track")
-    return [*_middles(mine, params), *_worst(frames[frames["source"] == target], mine["seconds"], params)]
+    mine, own = (table[(table["system"] == SYSTEMS[0]) & (table["source"] == target)] for table in (scores, frames))
+    return [*_middles(mine, params), *_worst(own, mine.set_index("track")["seconds"], params)]
 
 
-def _middles(mine: pd.DataFrame, params: Params) -> list[Moment]:
+def _middles(scores: pd.DataFrame, params: Params) -> list[Moment]:
     """Tracks evenly from the ranking; those without a score come last."""
-    ranked = mine.rename_axis("track").reset_index().sort_values(["sdr", "track"])
+    ranked = scores.sort_values(["sdr", "track"])
     places = np.linspace(0, len(ranked) - 1, min(params.report.tracks, len(ranked))).round().astype(int)
     length = params.report.clip_seconds
     return [_moment(row.track, (row.seconds - length) / 2, length, row.seconds, params) for row in ranked.iloc[places].itertuples()]
@@ -67,8 +67,7 @@ def _middles(mine: pd.DataFrame, params: Params) -> list[Moment]:
 
 def _worst(frames: pd.DataFrame, seconds: pd.Series, params: Params) -> list[Moment]:
     """The lowest SDR of different tracks, with half a clip (in whole frames) around each."""
-    mine = frames[frames["system"] == SYSTEMS[0]].dropna(subset="sdr")
-    lowest = mine.sort_values(["sdr", "track"]).drop_duplicates("track").head(params.report.worst_moments)
+    lowest = frames.dropna(subset="sdr").sort_values(["sdr", "track"]).drop_duplicates("track").head(params.report.worst_moments)
     window = params.evaluate.window_seconds
     length = np.ceil(params.report.clip_seconds / 2 / window) * window
     before = (length - window) / 2

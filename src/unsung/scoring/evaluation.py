@@ -46,11 +46,7 @@ def references(track: Track, targets: tuple[str, ...]) -> dict[str, Samples]:
 
 def oracle_ratio_mask(references: Mapping[str, Samples], song: Samples, stft: Stft) -> dict[str, Samples]:
     """The mixture times masks made from the references' magnitudes; all are (frame, channel)."""
-
-    def transform(samples: Samples) -> torch.Tensor:
-        return stft.forward(torch.from_numpy(samples.T.copy()))
-
-    magnitudes = {source: transform(samples).abs() for source, samples in references.items()}
+    magnitudes = {source: stft.forward(torch.from_numpy(samples.T.copy())).abs() for source, samples in references.items()}
     total = torch.stack(list(magnitudes.values())).sum(0).clamp_min(1e-10)
-    y = transform(song)
+    y = stft.forward(torch.from_numpy(song.T.copy()))
     return {source: stft.inverse(y * (magnitude / total), len(song)).numpy().T for source, magnitude in magnitudes.items()}

@@ -3,10 +3,9 @@
     references/Artist - Song/{vocals,drums,bass,other,mixture}.wav
     estimates/Artist - Song/{vocals,accompaniment}.flac
 
-A folder with audio files is a track, at any depth; a file's name without extension is a stem. The
-reference of an `accompaniment` is the sum of all stems but the vocals, as in museval; if no vocals
-were estimated, of all stems without an estimate. Beside estimates of its parts it is scored
-separately, against itself and the stems that it leaves out.
+A folder with audio files is a track, a file in it is a stem. The reference of an `accompaniment` is
+the sum of all stems but the vocals, as in museval; without estimated vocals, of all stems without an
+estimate. If its parts are estimated too, it is scored apart: with the stems that it leaves out.
 """
 
 import os

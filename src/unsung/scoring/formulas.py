@@ -1,7 +1,6 @@
 """Scores that are formulas: SDR of frames and of whole tracks, SI-SDR, STFT distance.
 
-docs/metrics.md says what each is good for. Signals have shape (frame, channel). Scores that need
-least squares are in bsseval.py.
+Signals have shape (frame, channel). docs/metrics.md says what each score is good for.
 """
 
 from collections.abc import Iterator
