@@ -2,8 +2,7 @@
 
 Tracks are paired, so that their different difficulty does not hide a change. A change is real if
 Student's 95 % interval of the mean difference excludes zero, a sign test agrees (p < 0.05, which
-needs six tracks), and it is large enough to matter. This is about other tracks of the same kind,
-not about other seeds of training.
+needs six tracks), and it is large enough to matter. Other seeds of training are not considered.
 """
 
 from dataclasses import dataclass
@@ -139,8 +138,8 @@ class Comparison:
     def changes(self, what: Literal["metrics", "params"]) -> pd.DataFrame:
         """name, base, head, where they differ; None if a revision lacks it."""
         base, head = getattr(self.base, what), getattr(self.head, what)
-        names = [name for name in dict.fromkeys([*base, *head]) if base.get(name) != head.get(name)]
-        rows = [(name, base.get(name), head.get(name)) for name in names]
+        both = {name: (base.get(name), head.get(name)) for name in [*base, *head]}
+        rows = [(name, *values) for name, values in both.items() if values[0] != values[1]]
         return pd.DataFrame(rows, columns=["name", "base", "head"], dtype=object)
 
     @property

@@ -19,10 +19,8 @@ from ruamel.yaml.error import YAMLError
 
 from unsung.errors import UserError
 
-WORKSPACE = "the workspace"
 METRICS, TRACKS, PARAMS, LOCK = "metrics/separation.json", "reports/tracks.csv", "params.yaml", "dvc.lock"
 SPLITS = {split: f"data/stems/{split}" for split in ("train", "valid", "test")}
-SCORING = "evaluate"  # the stage that scores
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Revision:
             UserError: git knows no such revision.
         """
         if name is None:
-            return cls(WORKSPACE, "")
+            return cls("the workspace", "")
         parsed = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if parsed.returncode:
             raise UserError(f"git knows no revision {name!r} here; fetch it (git fetch --unshallow gets all) or mend its name")
@@ -71,8 +69,7 @@ class Revision:
     @cached_property
     def params(self) -> dict[str, Any]:
         """By dotted names, without `compute`, which changes no result."""
-        values = self._parsed(PARAMS, YAML(typ="safe").load)
-        return flat({key: value for key, value in values.items() if key != "compute"})
+        return flat({key: value for key, value in self._parsed(PARAMS, YAML(typ="safe").load).items() if key != "compute"})
 
     @cached_property
     def tracks(self) -> pd.DataFrame:
@@ -89,7 +86,7 @@ class Revision:
     @property
     def scoring_code(self) -> list[str]:
         """The paths of the code that the stage `evaluate` ran, from dvc.lock."""
-        return [part["path"] for part in self._lock.get(SCORING, {}).get("deps", []) if part["path"].startswith("src/")]
+        return [part["path"] for part in self._lock.get("evaluate", {}).get("deps", []) if part["path"].startswith("src/")]
 
     @cached_property
     def not_run(self) -> list[str]:

@@ -33,7 +33,6 @@ def write_page(path: Path, scores: pd.DataFrame, scenes: Iterable[Scene], params
     """Write the page of these scenes; `scores` is aggregate.by_track."""
     shown = [scene_of(number, scene, params) for number, scene in enumerate(scenes)]
     mine = scores[scores["system"] == SYSTEMS[0]]
-    keys = ("name", "seconds", "start", "window", "frames")
     text = markdown.rendered(
         PARTS / "page.html.jinja",
         style=Markup((PARTS / "page.css").read_text()),
@@ -42,7 +41,7 @@ def write_page(path: Path, scores: pd.DataFrame, scenes: Iterable[Scene], params
         clock=clock,
         params=params,
         scenes=shown,
-        data=[{key: scene[key] for key in keys} for scene in shown],
+        data=[{key: scene[key] for key in ("name", "seconds", "start", "window", "frames")} for scene in shown],
         summary=aggregate.shown(aggregate.by_system(scores).sort_values(["source", "sdr"])),
         tracks=aggregate.shown(mine.drop(columns="system")),
         count=mine["track"].nunique(),

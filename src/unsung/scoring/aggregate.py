@@ -22,8 +22,7 @@ COUNTS = ("frames", "silent_frames", "silent_estimates")  # scored, and dropped 
 def by_track(frames: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
     """One row for each track, system and source: medians over frames, counts, other scores."""
     groups = frames.groupby(KEYS, sort=False)
-    table = groups[list(MEASURES)].median()
-    table["frames"] = groups["sdr"].count()
+    table = groups[list(MEASURES)].median().assign(frames=groups["sdr"].count())
     for name, reason in zip(COUNTS[1:], REASONS[1:], strict=True):
         table[name] = groups["dropped"].agg(lambda reasons, reason=reason: int((reasons == reason).sum()))
     table = table.join(whole.set_index(KEYS)[["seconds", *WHOLE, "ill_posed"]])

@@ -4,8 +4,8 @@
     estimates/Artist - Song/{vocals,accompaniment}.flac
 
 A folder with audio files is a track, a file in it is a stem. The reference of an `accompaniment` is
-the sum of all stems but the vocals, as in museval; without estimated vocals, of all stems without an
-estimate. If its parts are estimated too, it is scored apart: with the stems that it leaves out.
+the sum of all stems but the vocals, as in museval; if no vocals are estimated, of all stems that
+are not. If its parts are estimated too, it is scored apart, with the stems that it leaves out.
 """
 
 import os
@@ -61,7 +61,9 @@ def score_folders(
     frames, whole = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     table = aggregate.by_track(frames, whole)
     if ill_posed := sorted(table.loc[table["ill_posed"], "track"].unique()):
-        remarks.append(f"references leave a band empty, ISR, SIR and SAR hang on rounding (docs/metrics.md): {_listed(ill_posed)}")
+        remarks.append(
+            f"references leave a band empty, ISR, SIR and SAR depend on rounding (docs/metrics.md): {_listed(ill_posed)}"
+        )
     return frames, table, remarks
 
 
@@ -76,9 +78,8 @@ def tracks_of(folder: Path) -> dict[str, Stems]:
     tracks: dict[str, Stems] = {}
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(parent, name) for name in sorted(files) if not name.startswith(".")):
-            if path.suffix.lower() not in audio.EXTENSIONS:
-                continue
+        visible = (Path(parent, name) for name in sorted(files) if not name.startswith("."))
+        for path in (path for path in visible if path.suffix.lower() in audio.EXTENSIONS):
             if path.name.lower().endswith(".stem.mp4"):
                 advice = "give a folder with a file for each (unsung's resample writes them)"
                 raise UserError(f"{path} holds all stems in one file; {advice}")
@@ -163,8 +164,8 @@ def _score(pair: Pair, settings: Evaluate, mixture: bool) -> tuple[pd.DataFrame,
     lengths = {len(samples) for stems in (references, *systems.values()) for samples in stems.values()}
     if len(lengths) > 1:  # the header of an mp3 may be wrong
         raise UserError(f"the files of {pair.name} have {' or '.join(map(str, sorted(lengths)))} samples; make them alike")
-    sample_rate = audio.facts(next(iter(pair.estimates.values()))).sample_rate
-    return Scorer(references, sample_rate, settings).tables(systems, pair.name)
+    facts = audio.facts(next(iter(pair.estimates.values())))
+    return Scorer(references, facts.sample_rate, settings).tables(systems, pair.name)
 
 
 def _sum(paths: Iterable[Path]) -> Samples:
@@ -191,8 +192,7 @@ def as_json(frames: pd.DataFrame, tracks: pd.DataFrame, settings: Evaluate) -> d
             for source, of_source in of_track.groupby("source", sort=False)
         ]
         rows.append({"name": name, "system": system, "targets": targets})
-    summary = aggregate.by_system(tracks).to_dict("records")
-    return _plain({"settings": settings.model_dump(), "summary": summary, "tracks": rows})
+    return _plain({"settings": settings.model_dump(), "summary": aggregate.by_system(tracks).to_dict("records"), "tracks": rows})
 
 
 def _frame(row: Mapping[str, Any], duration: float) -> dict[str, Any]:

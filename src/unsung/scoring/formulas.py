@@ -59,15 +59,14 @@ def global_sdr(reference: Samples, estimate: Samples) -> float:
 def si_sdr(reference: Samples, estimate: Samples) -> float:
     """Scale-invariant SDR in dB: the reference is scaled to fit best, all channels by one factor.
 
-    Le Roux et al. 2019 (arXiv 1811.02508), eq. 4. NaN if the reference is silent, -inf if the
-    estimate is orthogonal to it.
+    Le Roux et al. 2019 (arXiv 1811.02508), eq. 4. A silent reference gives NaN.
     """
     energy, double = _energy(reference), reference.astype(np.float64)
     if not energy:
         return float("nan")
     scaled = double * (np.vdot(double, estimate.astype(np.float64)) / energy)
     signal, error = _energy(scaled), _energy(estimate - scaled)
-    return decibels(signal, error) if signal else float("-inf")
+    return decibels(signal, error) if signal else float("-inf")  # an orthogonal estimate
 
 
 def stft_distance(reference: Samples, estimate: Samples) -> float:

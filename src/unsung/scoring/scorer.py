@@ -102,8 +102,7 @@ class Scorer:
         return audible(signals, window) if window and self.settings.silent_estimates == "scored" else signals
 
     def _dropped(self, estimates: np.ndarray) -> np.ndarray:
-        both = (self.references, estimates)
-        silent = [np.any([formulas.silent(signal, self.window) for signal in signals], axis=0) for signals in both]
+        silent = [np.any([formulas.silent(x, self.window) for x in signals], axis=0) for signals in (self.references, estimates)]
         return np.select(silent, REASONS[1:], REASONS[0])
 
     def _museval(self, estimates: np.ndarray) -> np.ndarray:
