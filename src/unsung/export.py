@@ -4,9 +4,10 @@
     call        one network call: state (batch, target, channel, freq, frame, 2), mixture (batch,
                 channel, freq, frame, 2), time (batch) -> masks, or the prediction, like the state
 
-ONNX has no complex numbers: the last axis of a call holds real and imaginary parts. Spectra are
-those of `unsung.spectrum`, divided by their RMS. Inside a separator the STFT is a convolution; its
-inverse (Griffin and Lim 1984, doi:10.1109/TASSP.1984.1164317) is a transposed one.
+ONNX has no complex numbers: the last axis of a call holds real and imaginary parts, as in numpy's
+`spectrum.view("float32")`. Spectra are those of `unsung.spectrum`, divided by their RMS. Inside a
+separator the STFT is a convolution, and its inverse (Griffin and Lim 1984,
+doi:10.1109/TASSP.1984.1164317) a transposed one.
 """
 
 import json
@@ -100,7 +101,7 @@ class Call(nn.Module):
 
     def forward(self, state: Tensor, mixture: Tensor, time: Tensor) -> Tensor:
         """See the top of this file; the result has the shape of the state."""
-        return self.network.masks(torch.cat([mixture, state.flatten(1, 2)], dim=1), time)
+        return self.network.masks(torch.cat([mixture, state.flatten(1, 2)], dim=1), time).contiguous()
 
 
 class StatelessCall(Call):
@@ -108,7 +109,7 @@ class StatelessCall(Call):
 
     def forward(self, mixture: Tensor) -> Tensor:  # type: ignore[override]
         """Map (batch, channel, freq, frame, 2) to (batch, target, channel, freq, frame, 2)."""
-        return self.network.masks(mixture, None)
+        return self.network.masks(mixture, None).contiguous()
 
 
 class OneStep(nn.Module):
