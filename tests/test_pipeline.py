@@ -1,4 +1,4 @@
-"""The whole graph as a user runs it: a copy of the checkout as a repository of its own, a tiny demo, and dvc."""
+"""The whole graph as a user runs it: a copy of the checkout, a tiny demo, and dvc."""
 
 import json
 import os
@@ -64,7 +64,7 @@ class Repository:
         return done
 
     def stages_run(self, *command: str) -> list[str]:
-        """Run a dvc command; the stages that ran, not counting those restored from the run cache."""
+        """Run a dvc command; the stages that ran and were not restored from the run cache."""
         return re.findall(r"^Running stage '(\w+)'", self.run("dvc", *command).stdout, re.MULTILINE)
 
     def commit(self) -> None:

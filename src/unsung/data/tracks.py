@@ -6,11 +6,11 @@ are relative to the dataset's root, so it is the same on every machine. It holds
 file, so DVC knows when a recording outside the project changed.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,11 @@ class Recording:
         """The usual case: a file for each stem."""
         return cls(name, split, {stem: (Source(path),) for stem, path in files.items()})
 
+    @property
+    def sources(self) -> Mapping[str, tuple[Source, ...]]:
+        """What each stem is the sum of, as a Track has it too."""
+        return self.stems
+
 
 @dataclass(frozen=True)
 class Track:
@@ -68,36 +73,42 @@ class Track:
     name: str
     split: Split
     stems: dict[str, Path]
+    ragged: ClassVar[bool] = False
+
+    @property
+    def sources(self) -> Mapping[str, tuple[Source, ...]]:
+        """Each stem is one file."""
+        return {stem: (Source(path),) for stem, path in self.stems.items()}
 
 
-def write_index(folder: Path, recordings: Iterable[Recording], root: Path, compute: Compute) -> None:
+def write_index(folder: Path, entries: Iterable[Recording | Track], root: Path, compute: Compute) -> None:
     """Read the facts of every source below `root` and write them to `folder`/tracks.parquet.
 
     Raises:
-        UserError: there is no recording, two have the same name, or a file cannot be read.
+        UserError: there is no entry, two have the same name, or a file cannot be read.
     """
-    recordings = list(recordings)
-    if not recordings:
+    entries = list(entries)
+    if not entries:
         raise UserError(f"{root} holds no tracks; a track is a folder of stems, see docs/data.md")
-    names = [recording.name for recording in recordings]
-    paths = [str(source.path) for recording in recordings for sources in recording.stems.values() for source in sources]
+    names = [entry.name for entry in entries]
+    paths = [str(source.path) for entry in entries for sources in entry.sources.values() for source in sources]
     if odd := [name for name in (*names, *paths) if not name.isprintable()]:
         raise UserError(f"the name {odd[0]!r} has letters that are not Unicode's or cannot be shown; rename it")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f'two tracks below {root} are called "{twice[0]}"; rename one of them')
-    rows = parallel.over(partial(_rows, root=root), recordings, compute, "index")
+    rows = parallel.over(partial(_rows, root=root), entries, compute, "index")
     table = pd.DataFrame([row for some in rows for row in some])
     table["channel"] = table["channel"].astype("Int64")
     with atomically(folder / INDEX) as path:
         table.to_parquet(path, index=False)
 
 
-def _rows(recording: Recording, root: Path) -> list[dict[str, object]]:
+def _rows(entry: Recording | Track, root: Path) -> list[dict[str, object]]:
     """A row for each source, one without a path for silence. A file is hashed once."""
     hashes: dict[Path, str] = {}
     rows: list[dict[str, object]] = []
-    for stem, sources in recording.stems.items():
-        where = {"track": recording.name, "split": recording.split, "ragged": recording.ragged, "stem": stem}
+    for stem, sources in entry.sources.items():
+        where = {"track": entry.name, "split": entry.split, "ragged": entry.ragged, "stem": stem}
         if not sources:
             rows.append({**where, "path": "", "stream": 0, "channel": None, **asdict(audio.Facts(0, 0, 0)), "sha256": ""})
         for source in sources:
@@ -133,7 +144,7 @@ def write_splits(folder: Path, tracks: Sequence[Track], compute: Compute) -> Non
         UserError: a split has no track.
     """
     for split in SPLITS:
-        some = [Recording.of_files(track.name, split, track.stems) for track in tracks if track.split == split]
+        some = [track for track in tracks if track.split == split]
         if not some:
             raise UserError(f"there is no {split} track; add one, or change how the splits are made (docs/data.md)")
         write_index(folder / split, some, folder / split, compute)
@@ -142,8 +153,10 @@ def write_splits(folder: Path, tracks: Sequence[Track], compute: Compute) -> Non
 def read_index(folder: Path) -> list[Track]:
     """The tracks of `folder`/tracks.parquet in their order."""
     return [
-        Track(recording.name, recording.split, {stem: source.path for stem, (source,) in recording.stems.items()})
-        for recording in read_recordings(folder, folder)
+        Track(
+            str(name), rows["split"].iloc[0], {stem: folder / path for stem, path in zip(rows["stem"], rows["path"], strict=True)}
+        )
+        for name, rows in read_table(folder).groupby("track", sort=False)
     ]
 
 
