@@ -109,9 +109,9 @@ from pathlib import Path
 sys.path.insert(0, {root!r} + "/src")
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
-from unsung.config.params import Params
+from unsung.config.schema import params_schema
 from unsung import training
-params = Params.model_validate_json(Path({params!r}).read_text())
+params = params_schema().model_validate_json(Path({params!r}).read_text())
 shards = Shards(Path({shards!r}), "train", Settings.of(params))
 training.train(params, shards, read_index(Path({stems!r}) / "valid"), Path({out!r}), Path({scratch!r}))
 """
@@ -149,7 +149,11 @@ def test_a_state_that_is_half_written_leaves_the_last_one(tmp_path, monkeypatch)
 def test_accumulating_two_halves_is_one_whole(params, shards_folder, stems_folder, tmp_path):
     """One batch of four or two of two: the same gradient, so the same weights but for rounding."""
     found = []
-    for name, these in (("whole", {"batch_size": 4}), ("halves", {"batch_size": 2, "accumulate": 2}), ("less", {"batch_size": 2})):
+    for name, these in (
+        ("whole", {"batch_size": 4}),
+        ("halves", {"batch_size": 2, "accumulate_batches": 2}),
+        ("less", {"batch_size": 2}),
+    ):
         values = {f"train__{key}": value for key, value in these.items()}
         same = changed(params, train__steps=4, train__ema_decay=0.0, **values)
         run(same, shards_folder, stems_folder, tmp_path / name, tmp_path / f"{name}.scratch")
@@ -282,8 +286,8 @@ from unsung import training
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
 from unsung.files import scratch
-from unsung.config.params import Params
-params = Params.model_validate_json(Path(sys.argv[1]).read_text())
+from unsung.config.schema import params_schema
+params = params_schema().model_validate_json(Path(sys.argv[1]).read_text())
 with scratch("train", "together") as folder:
     shards = Shards(Path(sys.argv[2]), "train", Settings.of(params))
     training.train(params, shards, read_index(Path(sys.argv[3]) / "valid"), Path(sys.argv[4]), folder)
@@ -333,7 +337,12 @@ def test_curves_go_to_weights_and_biases_offline(params, shards_folder, stems_fo
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs the program g++")
 def test_a_compiled_network_learns_the_same(params, shards_folder, stems_folder, tmp_path):
     """In a process of its own without jaxtyping's checks, which the compiler cannot handle."""
-    tiny = {"networks__crnn__widths": (4, 4), "networks__crnn__hidden": 8, "model__network": "crnn", "model__process": "predictive"}
+    tiny = {
+        "networks__crnn__widths": (4, 4),
+        "networks__crnn__hidden_size": 8,
+        "model__network": "crnn",
+        "model__process": "predictive",
+    }
     for name, compiled in (("plain", False), ("compiled", True)):
         (tmp_path / name).mkdir()
         in_its_own_process(
