@@ -200,7 +200,7 @@ def test_a_folder_of_ones_own_goes_all_the_way(repository, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("  hop_length: 64 ", "  hop: 64\n  hop_length: 64 ", "unsung: spectrum.hop in params.yaml is not a parameter"),
+        ("  hop_length: 64 ", "  hop: 64\n  hop_length: 64 ", "unsung: stft.hop in params.yaml is not a parameter"),
         ("  sample_rate: 8000 ", "  sample_rate: none ", "unsung: audio.sample_rate in params.yaml is 'none'"),
     ],
 )

@@ -17,10 +17,11 @@ def run() -> None:
         app()
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"unsung {__version__}")
         raise typer.Exit
+    return wanted  # typer takes it for the option's value
 
 
 @app.callback()
