@@ -1,4 +1,4 @@
-"""What the benchmarks share: songs to measure on, settings of a real run, fair timing, Markdown tables."""
+"""What the benchmarks share: songs, the settings of a real run, timing, Markdown tables."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from unsung.config.schema import Params, params_schema
 from unsung.data.providers import demo
 from unsung.data.tracks import Recording
 
-SMALL: dict[str, dict[str, object]] = {  # values of networks such that a CPU comes to a few hundred steps in minutes
+SMALL: dict[str, dict[str, object]] = {  # a CPU trains these for a few hundred steps in minutes
     "unet": {"networks.unet.widths": [16, 32, 64, 128]},
     "tfswa_unet": {"networks.tfswa_unet.dims": [16, 32, 64, 128], "networks.tfswa_unet.depths": [2, 2, 2, 2]},
 }
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def real_run(**compute: object) -> Params:
-    """The project's params as for MUSDB18-HQ: 44.1 kHz stereo, 2048/512, segments of 6 s out of rows of 8 s."""
+    """The project's params as for MUSDB18-HQ: 44.1 kHz stereo, 2048/512, segments of 6 s of 8 s."""
     values = load_params(ROOT / "params.yaml").model_dump()
     values["audio"] = {"sample_rate": 44_100, "channels": 2}
     values["stft"] = {"n_fft": 2048, "hop_length": 512}
@@ -30,15 +30,15 @@ def real_run(**compute: object) -> Params:
 
 def changed(params: Params, values: Mapping[str, object]) -> Params:
     """The params with some values changed, by their dotted names."""
-    found = params.model_dump()
+    tree = params.model_dump()
     for name, value in values.items():
         *sections, key = name.split(".")
-        reduce(dict.__getitem__, sections, found)[key] = value
-    return params_schema().model_validate(found)
+        reduce(dict.__getitem__, sections, tree)[key] = value
+    return params_schema().model_validate(tree)
 
 
 def compose(root: Path, songs: int, seconds: float) -> Params:
-    """The demo's band playing `songs` songs to train on, one to validate and one to test, in MUSDB18-HQ's layout below `root`."""
+    """Write songs of the demo below `root`: `songs` to train on, one to validate, one to test."""
     values = real_run().model_dump()
     values["providers"]["demo"] = {"train": songs, "valid": 1, "test": 1, "seconds": seconds}
     params = params_schema().model_validate(values)
@@ -47,25 +47,25 @@ def compose(root: Path, songs: int, seconds: float) -> Params:
 
 
 def hours(recordings: Sequence[Recording]) -> float:
-    """How long the songs are, together."""
-    found = [[source.facts() for sources in recording.stems.values() for source in sources] for recording in recordings]
-    return sum(max(facts.frames / facts.sample_rate for facts in some) for some in found) / 3600
+    """The total length of the songs in hours."""
+    songs = [[source.facts() for sources in recording.stems.values() for source in sources] for recording in recordings]
+    return sum(max(facts.frames / facts.sample_rate for facts in song) for song in songs) / 3600
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Wall time."""
+    """The wall time of `work` in seconds."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def peak_gigabytes() -> float:
-    """The most memory that this process has held (resident). Linux only; getrusage would give the parent's peak as well."""
+    """Peak resident memory of this process. Linux only; getrusage would include the parent's."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")) / 1e9
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Markdown."""
+    """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,14 +1,14 @@
-"""Networks and processes against each other, each trained for the same seconds on this machine.
+"""Compare networks and processes, each trained for the same time on this machine.
 
     dvc repro shard
     export OMP_NUM_THREADS=1
-    python benchmarks/crossings.py queue     # measures how long a step takes and queues an experiment for each row
-    dvc queue start                          # runs them one after the other; dvc queue status shows how far they are
-    python benchmarks/crossings.py table     # reads them, measures how fast they separate, writes crossings.csv
+    python benchmarks/crossings.py queue     # times a step and queues an experiment for each row
+    dvc queue start                          # runs them one by one; dvc queue status shows progress
+    python benchmarks/crossings.py table     # reads them, times separation, writes crossings.csv
 
-The first argument may be followed by the name of a table (demo by default, or mir1k, for which the pipeline has to be set up with
-`unsung preset mir1k` first). Rows that differ in sampling only share their training by DVC's run cache. docs/experiments.md has
-what came out, and the report shows benchmarks/crossings.csv.
+A second argument names the table: demo (the default), or mir1k, for which `unsung preset mir1k` has
+to set up the pipeline first. Rows that differ in sampling only share one training, by DVC's run
+cache. docs/experiments.md has the results, and the report shows benchmarks/crossings.csv.
 """
 
 import argparse
@@ -43,7 +43,7 @@ KEYS = ["table", "network", "process", "calls"]
 VALIDATIONS = 3
 CALIBRATION_STEPS, CALIBRATION_SECONDS = 8, 8
 RESULTS = ROOT / "benchmarks" / "crossings.csv"
-LONG = 3  # seconds that a window takes, from which on it is timed once
+MAX_REPEATED = 3  # seconds; a window that takes longer is timed once
 
 
 @dataclass(frozen=True)
@@ -114,24 +114,24 @@ def queue(name: str) -> None:
 
 
 def experiment(name: str, crossing: Crossing, calls: int) -> str:
-    """What the experiment of a row is called."""
+    """The name of a row's experiment."""
     return f"{name}-{crossing.network}-{crossing.process}-{calls}".replace("_", "-")
 
 
 def step_seconds(params: Params) -> float:
-    """The median time of a step of training on the project's own shards: batch, loss, gradient, AdamW, moving average."""
+    """The median time of a training step on the project's shards, with AdamW and moving average."""
     shards = Shards(ROOT / "data" / "shards", "train", Settings.of(params))
     separator = Separator(Config.of(params, covers_song=False)).train()
     average, optimizer = AveragedModel(separator), torch.optim.AdamW(separator.parameters(), 1e-4)
     frames = round(params.train.segment_seconds * params.audio.sample_rate / params.stft.hop_length)
-    segments = batches.Segments(shards, params.model.targets, frames, params.train.augment, params.seed)
-    batch = iter(batches.loader(segments, params, 0))
+    dataset = batches.Segments(shards, params.model.targets, frames, params.train.augment, params.seed)
+    stream = iter(batches.loader(dataset, params, 0))
 
     def step() -> None:
-        some = next(batch)
-        rngs = generators([(0, int(number)) for number in some["number"]], torch.device("cpu"))
+        segments = next(stream)
+        rngs = generators([(0, int(number)) for number in segments["number"]], torch.device("cpu"))
         optimizer.zero_grad()
-        separator.loss(some["stems"], params.train.loss, rngs)["loss"].backward()
+        separator.loss(segments["stems"], params.train.loss, rngs)["loss"].backward()
         optimizer.step()
         average.update_parameters(separator)
 
@@ -143,13 +143,13 @@ def step_seconds(params: Params) -> float:
 
 
 def results(name: str) -> None:
-    """Write and print the rows of what the queue has finished."""
-    found = pd.DataFrame(list(finished(name)))
-    if found.empty:
+    """Write and print the rows that the queue has finished."""
+    done = pd.DataFrame(list(finished(name)))
+    if done.empty:
         raise SystemExit(f"no experiment of {name} is done in this checkout; dvc queue status shows how far they are")
-    found = found.astype(TYPES)
-    known = pd.read_csv(RESULTS, dtype=TYPES) if RESULTS.exists() else found[:0]
-    rows = pd.concat([known, found]).drop_duplicates(KEYS, keep="last")
+    done = done.astype(TYPES)
+    known = pd.read_csv(RESULTS, dtype=TYPES) if RESULTS.exists() else done[:0]
+    rows = pd.concat([known, done]).drop_duplicates(KEYS, keep="last")
     rows.to_csv(RESULTS, index=False, float_format="%.4g")
     print(markdown.table(rows[rows["table"] == name].drop(columns="table")))
 
@@ -157,8 +157,7 @@ def results(name: str) -> None:
 def finished(name: str) -> Iterator[dict[str, Any]]:
     """A row for each experiment that is done."""
     command = ["git", "for-each-ref", "--format=%(refname:lstrip=4)", "refs/exps"]
-    there = subprocess.run(command, check=True, capture_output=True, text=True)
-    done = set(there.stdout.split())
+    done = set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
     for crossing in TABLES[name].crossings:
         taken = trained_seconds(experiment(name, crossing, crossing.calls[0]))
         for calls in crossing.calls:
@@ -187,7 +186,7 @@ def finished(name: str) -> Iterator[dict[str, Any]]:
 
 
 def trained_seconds(revision: str) -> int | None:
-    """What the bars of an experiment's training say, without its validations; None if its log is gone."""
+    """Training time by the log's progress bars, without validation; None if there is no log."""
     log = subprocess.run(["dvc", "queue", "logs", revision], check=False, capture_output=True, text=True).stdout
     first = dict[str, str]()
     for epoch, time in re.findall(r"Epoch (\d+): 100%.*? \[([\d:]+)<", log):
@@ -196,7 +195,7 @@ def trained_seconds(revision: str) -> int | None:
 
 
 def real_time_factor(params: Params) -> float:
-    """Seconds of one thread for a second of a long song; which weights they are does not matter."""
+    """Seconds of one thread for a second of a long song; the weights do not matter."""
     torch.set_num_threads(1)
     separator = Separator(Config.of(params, covers_song=False)).eval()
     separator.sample_with(params.process)
@@ -207,7 +206,7 @@ def real_time_factor(params: Params) -> float:
         return seconds(lambda: list(separation.stems(separator, iter([window]), plan)))
 
     first = once()
-    taken = first if first > LONG else min(first, *(once() for _ in range(4)))
+    taken = first if first > MAX_REPEATED else min(first, *(once() for _ in range(4)))
     return taken * params.audio.sample_rate / (plan.window - plan.overlap)
 
 

@@ -1,7 +1,7 @@
-"""What int8 and the exported files cost and save: seconds, bytes, and how far their answers are from the model's.
+"""Compare int8 and exported files with the model: speed, size, and the difference of the output.
 
-For the model of a folder and, with weights that know nothing, for networks of other kinds and sizes: a window of 8 s, one network
-call, one thread; all ways in turns, the fastest of the rounds counts.
+Measured for the model of a folder and, with random weights, for other networks and sizes: a window
+of 8 s, one network call, one thread. The ways take turns; the fastest round of each counts.
 """
 
 import argparse
@@ -55,19 +55,19 @@ def ways(model: Path, folder: Path, mixture: torch.Tensor) -> dict[str, tuple[Ca
         script = torch.jit.load(path)
         return lambda: script(mixture).numpy()
 
-    found = {
+    timed = {
         "unsung": (counterfactual(separator), (model / "weights.safetensors").stat().st_size),
         "unsung, int8": (counterfactual(separator.quantised()), 0),
     }
     for name, int8 in (("torchscript", False), ("torchscript, int8", True)):
         path = export.write(model, "torchscript", "separator", folder / f"{name}.pt", int8)
-        found[name] = (scripted(path), path.stat().st_size)
+        timed[name] = (scripted(path), path.stat().st_size)
     path = export.write(model, "onnx", "separator", folder / "a.onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options)
-    found["onnxruntime"] = (lambda: session.run(None, {"mixture": mixture.numpy()})[0], path.stat().st_size)
-    return found
+    timed["onnxruntime"] = (lambda: session.run(None, {"mixture": mixture.numpy()})[0], path.stat().st_size)
+    return timed
 
 
 def measure(title: str, model: Path) -> list[list[str]]:

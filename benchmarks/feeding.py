@@ -1,9 +1,10 @@
-"""How many training segments a second come out of each way to read the same songs.
+"""Compare ways to read training segments, in segments per second.
 
-Segments of 6 s of four stems at 44.1 kHz stereo: unsung's (spectra out of Parquet), Open-Unmix's MUSDBDataset (waveforms; in an
-environment of its own, .bench), musdb's chunks (mixture and vocals), and random chunks by soundfile with their STFT. All
-through a DataLoader into batches of 4, from the same WAV files or their shards, which fit into the page cache. Every way has a
-process of its own, with one thread; rounds take turns, and the fastest round counts.
+Segments are 6 s of four stems at 44.1 kHz stereo. The ways are unsung (spectra from Parquet),
+Open-Unmix's MUSDBDataset (waveforms; in an environment of its own, .bench), musdb's chunks (mixture
+and vocals), and random chunks by soundfile with their STFT. All use a DataLoader with batches of 4,
+and the same WAV files or their shards, which fit into the page cache. Each way has its own process
+with one thread. The ways take turns; the fastest round of each counts.
 """
 
 import argparse
@@ -25,7 +26,7 @@ BENCH = Path(__file__).resolve().parent.parent / ".bench" / "bin" / "python"
 
 
 def unsung(root: Path, workers: int = 0) -> Iterable[object]:
-    """Out of shards."""
+    """unsung, from shards."""
     from common import real_run
 
     from unsung.data.batches import Segments, loader
@@ -39,15 +40,15 @@ def unsung(root: Path, workers: int = 0) -> Iterable[object]:
 
 
 def openunmix(root: Path) -> Iterable[object]:
-    """Open-Unmix's dataset for its own default training: random start for each stem, tracks remixed."""
+    """Open-Unmix's dataset with its training defaults: random starts of stems, mixed tracks."""
     from openunmix.data import MUSDBDataset
 
-    found = MUSDBDataset("vocals", root=str(root), is_wav=True, seq_duration=SECONDS, random_track_mix=True)
-    return torch.utils.data.DataLoader(found, BATCH, shuffle=True)
+    dataset = MUSDBDataset("vocals", root=str(root), is_wav=True, seq_duration=SECONDS, random_track_mix=True)
+    return torch.utils.data.DataLoader(dataset, BATCH, shuffle=True)
 
 
 class Chunks(torch.utils.data.Dataset):
-    """What musdb's README shows: a random chunk of a random track, mixture and target."""
+    """As in musdb's README: a random chunk of a random track, mixture and target."""
 
     def __init__(self, root: Path) -> None:
         import musdb
@@ -82,8 +83,8 @@ class OnTheFly(torch.utils.data.Dataset):
             with soundfile.SoundFile(str(random.choice(self.folders) / f"{stem}.wav")) as file:
                 file.seek(random.randrange(file.frames - int(SECONDS * RATE)))
                 stems.append(file.read(int(SECONDS * RATE), dtype="float32", always_2d=True).T)
-        found = torch.stft(torch.from_numpy(np.concatenate(stems)), 2048, 512, window=self.window, return_complex=True)
-        vocals, rest = found[:2], found[2:].reshape(3, 2, *found.shape[1:]).sum(0)
+        spectra = torch.stft(torch.from_numpy(np.concatenate(stems)), 2048, 512, window=self.window, return_complex=True)
+        vocals, rest = spectra[:2], spectra[2:].reshape(3, 2, *spectra.shape[1:]).sum(0)
         return torch.stack([vocals, rest])
 
 
@@ -97,7 +98,7 @@ WAYS: dict[str, Callable[[Path], Iterable[object]]] = {
 
 
 def feed(way: str, root: Path) -> float:
-    """Segments a second, after a second to get going."""
+    """Segments per second, after one second of warming up."""
     torch.set_num_threads(1)
     random.seed(0)
     batches = iter(WAYS[way](root))
@@ -112,7 +113,7 @@ def feed(way: str, root: Path) -> float:
 
 
 def in_its_own_process(way: str, root: Path) -> float:
-    """Segments a second, in a fresh process."""
+    """Segments per second, in a new process."""
     python = str(BENCH) if way.startswith("Open-Unmix") else sys.executable
     done = subprocess.run([python, __file__, "--only", way, str(root)], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -121,7 +122,7 @@ def in_its_own_process(way: str, root: Path) -> float:
 
 
 def bandwidth() -> float:
-    """Bytes a second that one thread copies in memory: read once, written once."""
+    """Bytes per second that one thread copies in memory."""
     source = np.ones(2**27, np.uint8)
     target = np.empty_like(source)
     taken = []
@@ -146,8 +147,8 @@ def main() -> None:
 
 
 def everything() -> None:
-    """Compose, shard, and let the ways take turns."""
-    from common import compose, table  # here, for Open-Unmix's environment has no unsung
+    """Write songs and shards, and let the ways take turns."""
+    from common import compose, table  # here, because Open-Unmix's environment has no unsung
 
     from unsung.data.providers import provide
     from unsung.data.shards import Settings, write_shards
@@ -159,13 +160,13 @@ def everything() -> None:
         tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in provide(root, params)[1]]
         trained = [track for track in tracks if track.split == "train"]
         write_shards(root / "shards", trained, Settings.of(params), params.shards.megabytes, params.compute)
-        found: dict[str, list[float]] = {way: [] for way in WAYS}
+        speeds: dict[str, list[float]] = {way: [] for way in WAYS}
         for _ in range(ROUNDS):
             for way in WAYS:
-                found[way].append(in_its_own_process(way, root))
-    best = {way: max(speeds) for way, speeds in found.items()}
+                speeds[way].append(in_its_own_process(way, root))
+    best = {way: max(rounds) for way, rounds in speeds.items()}
     rows = [
-        (way, f"{best[way]:.1f}", f"{min(found[way]):.1f}", *(f"{best[way] / best[other]:.2f}" for other in list(WAYS)[2:]))
+        (way, f"{best[way]:.1f}", f"{min(speeds[way]):.1f}", *(f"{best[way] / best[other]:.2f}" for other in list(WAYS)[2:]))
         for way in WAYS
     ]
     print(table(("way", "segments/s", "slowest round", *(f"times {way}" for way in list(WAYS)[2:])), rows))

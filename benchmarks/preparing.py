@@ -1,6 +1,7 @@
-"""How long resample and shard take for an hour of song, how large the shards are, and how much memory an hour-long song needs.
+"""Time resample and shard for an hour of song; size of the shards; memory for an hour-long song.
 
-For the demo's songs and, where they are, for real ones: each as the stages do it, with 1 and 2 workers in turns.
+Measured on the demo's songs and on real ones, if they are there. Both steps run as in the stages,
+with 1 and 2 workers in turns.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def measure(name: str, recordings: list[Recording], params: Params) -> list[tupl
 
 
 def an_hour() -> None:
-    """One song of an hour at 44.1 kHz stereo through both stages; run in a process of its own for its peak."""
+    """A song of an hour at 44.1 kHz stereo, in a process of its own to measure its peak memory."""
     rng, params = np.random.default_rng(0), real_run(workers=1)
     with tempfile.TemporaryDirectory() as folder:
         stems = {}
@@ -87,7 +88,7 @@ def main() -> None:
 
 
 def everything(data: Path) -> None:
-    """All of it, as Markdown."""
+    """Measure everything and print it as Markdown."""
     small, large = load_params(ROOT / "params.yaml"), real_run()
     karaoke = small.model_copy(update={"audio": small.audio.model_copy(update={"sample_rate": 16_000})})
     rows = []

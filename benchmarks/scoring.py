@@ -1,10 +1,11 @@
-"""BSSEval against museval: how near the scores, how many times as fast, how much memory, in one run.
+"""Compare BSSEval with museval: difference of the scores, speed, memory.
 
-Each case is scored by both, each time in a process of its own with one BLAS thread; the estimates are the sources with a little of
-each other and noise. `off` is the largest difference of any score in dB, and whether the same frames have none; GB is all that the
-process held, the signals among it. The songs of `../shared/data/everything_is_free` are scored where they are: a codec left their
-top band empty, and there museval's ISR, SIR and SAR depend on rounding: `itself` says how far museval is from museval with twenty
-seconds of silence after the track.
+Both score each case, each time in a new process with one BLAS thread. Estimates are the sources
+with a little of each other and noise. `off` is the largest difference of a score in dB, and says if
+other frames have no score. GB is the peak of the process, signals included. The songs of
+`../shared/data/everything_is_free` are scored if they are there. A codec left their top band empty,
+so museval's ISR, SIR and SAR depend on rounding: `itself` is museval's difference from museval with
+20 s of silence after the track.
 """
 
 import os
@@ -28,50 +29,50 @@ SHARED, RATE, TAPS = ROOT.parent / "shared" / "data" / "everything_is_free", 44_
 Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def unsung(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+def unsung(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
     """(measure, source, frame)."""
-    return BSSEval(truth, RATE, TAPS).images(found)
+    return BSSEval(references, RATE, TAPS).images(estimates)
 
 
-def museval(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """The same, from float64 as museval has it of files."""
-    both = truth.astype(np.float64), found.astype(np.float64)
+def museval(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
+    """The same, from float64, which museval reads from files."""
+    both = references.astype(np.float64), estimates.astype(np.float64)
     return np.stack(museval_metrics.bss_eval(*both, window=RATE, hop=RATE, filters_len=TAPS)[:4])
 
 
 def noise(sources: int, length: float) -> np.ndarray:
-    """Stereo sources that have something to do with each other."""
-    truth = np.random.default_rng(0).standard_normal((sources, round(length * RATE), 2), dtype=np.float32)
-    truth[1:] += 0.3 * truth[:1]
-    return 0.1 * truth
+    """Correlated stereo sources."""
+    references = np.random.default_rng(0).standard_normal((sources, round(length * RATE), 2), dtype=np.float32)
+    references[1:] += 0.3 * references[:1]
+    return 0.1 * references
 
 
 def song(name: str, start: float, length: float) -> np.ndarray:
-    """Vocals and accompaniment of a real one."""
+    """Vocals and accompaniment of a real song."""
     place = {"start": round(start * RATE), "frames": round(length * RATE), "dtype": "float32"}
     return np.stack([soundfile.read(SHARED / name / f"{stem}.ogg", **place)[0] for stem in ("vocals", "accompaniment")])
 
 
-def estimates_of(truth: np.ndarray) -> np.ndarray:
+def estimates_of(references: np.ndarray) -> np.ndarray:
     """Each source with some of the next, some of its own past, and noise."""
-    rng = np.random.default_rng(1)
-    noise = rng.standard_normal(truth.shape, dtype=np.float32)
-    return truth + 0.2 * np.roll(truth, 1, axis=0) + 0.1 * np.roll(truth, 5, axis=1) + np.float32(0.003) * noise
+    noise = np.random.default_rng(1).standard_normal(references.shape, dtype=np.float32)
+    leaks = 0.2 * np.roll(references, 1, axis=0)
+    return references + leaks + 0.1 * np.roll(references, 5, axis=1) + np.float32(0.003) * noise
 
 
 def measure(scorer: Scorer, make: Callable[[], np.ndarray], silence: int = 0) -> tuple[np.ndarray, float, float]:
-    """In a fresh process: the scores, the seconds, and the most memory that it held (GB)."""
+    """Scores, seconds and peak memory (GB), measured in a new process."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(_measured, (scorer, make, silence))
 
 
 def _measured(scorer: Scorer, make: Callable[[], np.ndarray], silence: int) -> tuple[np.ndarray, float, float]:
-    truth = make()
-    found = estimates_of(truth)
-    truth, found = (np.pad(x, ((0, 0), (0, silence), (0, 0))) for x in (truth, found))
-    scorer(truth[:, : 2 * RATE, :], found[:, : 2 * RATE, :])  # what is only done once
+    references = make()
+    both = references, estimates_of(references)
+    references, estimates = (np.pad(x, ((0, 0), (0, silence), (0, 0))) for x in both)
+    scorer(references[:, : 2 * RATE, :], estimates[:, : 2 * RATE, :])  # warm up
     scores: list[np.ndarray] = []
-    taken = seconds(lambda: scores.append(scorer(truth, found)))
+    taken = seconds(lambda: scores.append(scorer(references, estimates)))
     return scores[0], taken, peak_gigabytes()
 
 

@@ -1,6 +1,6 @@
-"""How fast a stem of a segment comes out of Parquet: as bytes of one length against Arrow's lists of halves.
+"""Compare two layouts of a stem in Parquet: bytes of one length, and Arrow lists of float16.
 
-Megabytes a second for each layout and compression, and its ratio to lists without one.
+Prints megabytes per second for each layout and compression, and the ratio to uncompressed lists.
 """
 
 import argparse

@@ -41,7 +41,7 @@ MARKED = re.compile(
 
 
 class Unknown(Exception):
-    """A marker names what is not there."""
+    """A marker names a file, row, column or provider that does not exist."""
 
 
 def figure(what: str, root: Path) -> str:
@@ -97,15 +97,15 @@ def rendered(text: str, root: Path = ROOT) -> str:
     return MARKED.sub(partial(_replaced, root=root), text)
 
 
-def _replaced(found: re.Match[str], root: Path) -> str:
-    kind, what = found["kind"], found["what"] or ""
+def _replaced(marker: re.Match[str], root: Path) -> str:
+    kind, what = marker["kind"], marker["what"] or ""
     try:
         content = {"table": partial(table, what, root), "datasets": datasets, "dataset": partial(dataset, what)}
         new = figure(what, root) if kind == "figure" else f"\n\n{_formatted(content[kind]())}\n"
     except (OSError, LookupError, ValueError) as error:
         reason = f"there is no {error}" if isinstance(error, LookupError) else error
         raise Unknown(f"<!-- {kind}: {what} -->: {reason}") from None
-    return found[0][: found.start("content") - found.start()] + new + f"<!-- /{kind} -->"
+    return marker[0][: marker.start("content") - marker.start()] + new + f"<!-- /{kind} -->"
 
 
 def _is_format(word: str) -> bool:
@@ -158,7 +158,7 @@ def main(root: Path = ROOT) -> None:
 
 
 def _difference(old: str, new: str) -> str:
-    """Line of the first line that differs, and both."""
+    """The number of the first line that differs, and both versions of it."""
     pairs = zip_longest(old.splitlines(), new.splitlines(), fillvalue="")
     return next(f"{i}: it says {a!r}, its file {b!r}" for i, (a, b) in enumerate(pairs, 1) if a != b)
 

@@ -1,4 +1,4 @@
-"""Which code a stage depends on: dvc.yaml is the one place that says so, for DVC and for runs that go on after a kill."""
+"""The code that a stage depends on, from dvc.yaml, which names it for DVC and for resumed runs."""
 
 import re
 from functools import reduce
@@ -12,10 +12,7 @@ TEMPLATE = re.compile(r"\$\{([\w.]+)\}")
 
 
 def code_of(stage: str, params: Params, pipeline: Path = Path("dvc.yaml")) -> list[Path]:
-    """The files and folders of code that dvc.yaml names for a stage, with the values of the params in their names."""
-
-    def value(match: re.Match[str]) -> str:
-        return str(reduce(getattr, match[1].split("."), params))
-
+    """The code that dvc.yaml names for a stage: files and folders, with templates filled in."""
     deps = YAML(typ="safe").load(pipeline)["stages"][stage]["deps"]
-    return [Path(TEMPLATE.sub(value, dep)) for dep in deps if dep.startswith(("src/", "stages/"))]
+    code = (dep for dep in deps if dep.startswith(("src/", "stages/")))
+    return [Path(TEMPLATE.sub(lambda name: str(reduce(getattr, name[1].split("."), params)), dep)) for dep in code]

@@ -1,4 +1,4 @@
-"""Bring the dataset here, or find it where it is, and write its index: every stem of every track with its hash."""
+"""Download the dataset, or find it in its folder, and write the index of its stems and hashes."""
 
 from stages import RAW
 from unsung.config.params import load_params

@@ -1,4 +1,4 @@
-"""Score what was separated, the mixture and the ideal ratio mask, frame by frame."""
+"""Score the estimates, the mixture and the oracle ideal ratio mask on the test tracks."""
 
 import os
 import platform

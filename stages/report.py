@@ -1,4 +1,4 @@
-"""Write what people and `dvc metrics` look at: metrics/, curves, reports/report.md with its figures, and the listening page."""
+"""Write metrics/, the tables and curves of reports/, report.md with figures, the listening page."""
 
 import json
 
@@ -10,7 +10,7 @@ from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
 from unsung.reporting.page import write_page
 from unsung.reporting.report import Results, write_report
-from unsung.reporting.scenes import Folders, chosen, scenes
+from unsung.reporting.scenes import chosen, scenes
 from unsung.scoring import aggregate
 from unsung.scoring.evaluation import SYSTEMS
 
@@ -18,12 +18,11 @@ from unsung.scoring.evaluation import SYSTEMS
 def main() -> None:
     params = load_params()
     frames, whole = (pd.read_parquet(SCORES / f"{name}.parquet") for name in ("frames", "tracks"))
+    curve, calls = pd.read_csv(MODELS / "curve.csv"), pd.read_csv(REPORTS / "calls.csv")
     crossings = pd.read_csv("benchmarks/crossings.csv", dtype={"seconds": "Int64"})
-    results = Results(
-        aggregate.by_track(frames, whole), pd.read_csv(MODELS / "curve.csv"), pd.read_csv(REPORTS / "calls.csv"), crossings
-    )
+    results = Results(aggregate.by_track(frames, whole), curve, calls, crossings)
     moments = chosen(results.scores, frames, params)
-    shown = list(scenes(moments, read_index(STEMS / "test"), frames, Folders(SEPARATED, UNCERTAINTY), params))
+    shown = list(scenes(moments, read_index(STEMS / "test"), frames, SEPARATED, UNCERTAINTY, params))
     write_report(REPORTS / "report.md", results, [scene for scene in shown if scene.moment.worst is None], params)
     write_page(REPORTS / "listen.html", results.scores, shown, params)
     metrics = aggregate.metrics(results.scores, SYSTEMS[0])

@@ -1,4 +1,4 @@
-"""Bring every stem to one sample rate, channel count and length, as FLAC."""
+"""Convert all stems to FLAC of one sample rate, channel count and, in a track, one length."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Separate every test track with the best model, and map how sure it is; tracks that a killed run had finished are kept."""
+"""Separate all test tracks and write uncertainty maps; a killed run goes on where it stopped."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ def main() -> None:
     files = [method.model / CONFIG, method.model / WEIGHTS, STEMS / "test" / INDEX, *code_of("separate", params)]
     with scratch("separate", fingerprint(settings, files)) as folder:
         estimates, maps = (folder / path.name for path in (SEPARATED, UNCERTAINTY))
-        maps.mkdir(exist_ok=True)  # also where there is none to write
+        maps.mkdir(exist_ok=True)  # an out of the stage, even if no map is written
         parallel.over(partial(separate_track, folder=estimates, method=method), tracks, params.compute, "separate")
         parallel.over(partial(write_maps, folder=maps, method=method, wanted=params.uncertainty), tracks, params.compute, "map")
         SEPARATED.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Separate the validation tracks with other numbers of network calls, to see what they are worth."""
+"""Separate the validation tracks with several numbers of network calls, and score each number."""
 
 from functools import partial
 

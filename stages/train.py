@@ -1,4 +1,4 @@
-"""Train the separator; a run that was killed goes on where it was."""
+"""Train the separator; a killed run goes on where it stopped."""
 
 from stages import MODELS, SHARDS, STEMS
 from stages.code import code_of
@@ -15,8 +15,8 @@ def main() -> None:
     params = load_params()
     shards, valid = Shards(SHARDS, "train", Settings.of(params)), read_index(STEMS / "valid")
     settings = params.model_dump(include={"seed", "audio", "stft", "model", "train"})
-    begun_with = [folder / name for folder in [resume_folder(params)] if folder for name in (CONFIG, WEIGHTS)]
-    files = [*begun_with, SHARDS / MANIFEST, STEMS / "valid" / INDEX, *code_of("train", params)]
+    start = [folder / name for folder in [resume_folder(params)] if folder for name in (CONFIG, WEIGHTS)]
+    files = [*start, SHARDS / MANIFEST, STEMS / "valid" / INDEX, *code_of("train", params)]
     key = fingerprint([settings, params.network.model_dump(), params.process.forward.model_dump()], files)
     with scratch("train", key) as folder:
         train(params, shards, valid, MODELS, folder)

@@ -1,4 +1,4 @@
-"""What checks the shapes and types of every call during the tests: beartype, an int being as good as a float."""
+"""beartype checks shapes and types of every call during the tests; an int may be a float."""
 
 from beartype import BeartypeConf, beartype
 

@@ -1,4 +1,4 @@
-"""Small data that the tests make themselves: three songs of noise and tones, their stems, shards and a tiny model."""
+"""Small data that the tests make: three songs, their stems and shards, a tiny model."""
 
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def params() -> Params:
 
 
 def song(number: int, seconds: float, rate: int, channels: int = 2) -> dict[str, np.ndarray]:
-    """Four stems (sample, channel): noise bursts, a low tone, a chord, and a wavering tone with a rest."""
+    """Four stems (sample, channel): noise bursts, a low tone, a chord, a vibrato with a rest."""
     rng = np.random.default_rng(number)
     t = np.arange(round(seconds * rate)) / rate
     wave = 200 * (2 + number) * t + np.sin(2 * np.pi * 5 * t)

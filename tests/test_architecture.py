@@ -1,4 +1,7 @@
-"""The house as dvc.yaml and the docs describe it: which code a stage depends on, which params it reads, what is one file to add."""
+"""dvc.yaml against the code: which modules a stage imports and which params it reads.
+
+Also: a provider, a network or a process is one new file and one line.
+"""
 
 import re
 import shutil
@@ -41,7 +44,7 @@ def imports():
 
 
 def closure(imports, module: str) -> set[str]:
-    """All modules that it imports, directly or not, and itself; what is left out on purpose is not followed and not in it."""
+    """The module and all that it imports, directly or not, without what is left out on purpose."""
     seen, waiting = set(), [module]
     while waiting:
         name = waiting.pop()
@@ -117,10 +120,10 @@ def test_the_resume_fingerprint_covers_what_dvc_yaml_names(params):
 
 
 class Reads:
-    """Which params are read, by dotted names: attributes of sections, and all of a section that is dumped."""
+    """Which params are read, by dotted names; a section that is dumped is read as a whole."""
 
     def __init__(self, params, monkeypatch):
-        self.found, names, reads = set(), {}, self
+        self.names, names, reads = set(), {}, self
 
         def name(section, prefix):
             names[id(section)] = prefix
@@ -136,13 +139,13 @@ class Reads:
             value = plain(section, key)
             prefix = names.get(id(section))
             if prefix is not None and key in type(section).model_fields and not isinstance(value, Section):
-                reads.found.add(f"{prefix}{key}")
+                reads.names.add(f"{prefix}{key}")
             return value
 
         def model_dump(section, *arguments, **options):
             if (prefix := names.get(id(section))) is not None:
                 kept = options.get("include") or type(section).model_fields
-                reads.found.update(f"{prefix}{key}" for key in kept)
+                reads.names.update(f"{prefix}{key}" for key in kept)
             return dump(section, *arguments, **options)
 
         monkeypatch.setattr(Section, "__getattribute__", getattribute)
@@ -151,7 +154,7 @@ class Reads:
 
 @pytest.fixture(scope="module")
 def project(params, tmp_path_factory):
-    """A folder with dvc.yaml in which the stages run one after the other, in this process, with small params."""
+    """A folder with dvc.yaml in which the stages run in this process with small params."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("dvc.yaml", "src", "stages", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
@@ -176,9 +179,9 @@ def test_a_stage_declares_the_params_that_it_reads(project, stage, monkeypatch):
     reads = Reads(params, monkeypatch)
     module.main()
     names = [*expected, *READ_ANYWAY, *re.findall(r"\$\{([\w.]+)\}", str(PIPELINE[stage]))]
-    odd = {name for name in reads.found if not any(name == one or name.startswith(f"{one}.") for one in names)}
+    odd = {name for name in reads.names if not any(name == one or name.startswith(f"{one}.") for one in names)}
     assert not odd, f"{stage} reads params that dvc.yaml does not declare"
-    unread = {one for one in expected if not any(name == one or name.startswith(f"{one}.") for name in reads.found)}
+    unread = {one for one in expected if not any(name == one or name.startswith(f"{one}.") for name in reads.names)}
     assert not unread, f"{stage} declares params that it does not read"
 
 
@@ -255,6 +258,6 @@ def test_a_file_and_a_line_add_a_provider_a_network_or_a_process(kind, tmp_path,
         from unsung.models.separator import Config, Separator, generators
 
         separator = Separator(Config.of(params, covers_song=False))
-        found = separator.counterfactual(torch.randn(1, 1, 4000), generators([(0,)], torch.device("cpu")))
-        assert found.shape == (1, 1, 1, 4000)
+        counterfactual = separator.counterfactual(torch.randn(1, 1, 4000), generators([(0,)], torch.device("cpu")))
+        assert counterfactual.shape == (1, 1, 1, 4000)
     sys.modules.pop(f"toy_{kind}")

@@ -12,7 +12,7 @@ PROGRAMS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if path.st
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_it_starts_and_says_what_it_is(path, monkeypatch, capsys):
-    """In this process, which has loaded PyTorch; as `python benchmarks/NAME.py --help` otherwise."""
+    """Like `python benchmarks/NAME.py --help`, but in this process, which has loaded PyTorch."""
     monkeypatch.setattr(sys, "argv", [str(path), "--help"])
     monkeypatch.setattr(sys, "path", [str(path.parent), *sys.path])
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # scoring.py sets it for good

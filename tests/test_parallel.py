@@ -67,17 +67,17 @@ def test_the_result_does_not_depend_on_the_workers(compute):
 def solve_threads(_: int) -> set[int]:
     from threadpoolctl import threadpool_info
 
-    import unsung.scoring
+    from unsung.scoring.scorer import museval_metrics
 
-    assert unsung.scoring.museval_metrics
+    assert museval_metrics
     return {library["num_threads"] for library in threadpool_info() if library["internal_api"] == "openblas"}
 
 
 def test_linear_algebra_runs_on_one_thread(compute):
     """With two, museval's solutions differ in the last digits from one machine to the next."""
-    import unsung.scoring  # as a stage does: scoring is imported before the work begins
+    from unsung.scoring.scorer import museval_metrics  # as a stage does: imported before the work begins
 
-    assert unsung.scoring.museval_metrics
+    assert museval_metrics
     assert all(threads == {1} for threads in parallel.over(solve_threads, range(2), compute, "test"))
 
 
@@ -113,7 +113,7 @@ def linger(job: tuple[int, Path]) -> tuple[int, int]:
 
 
 def test_a_worker_that_is_killed_midway_costs_no_track(tmp_path):
-    """All tracks are there, each once; only what the dead worker had in hand, or not yet handed over, was done again."""
+    """Each track is there once; only what the dead worker had not handed over is repeated."""
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         jobs = [(number, tmp_path) for number in range(20)]
         found = parallel.over(linger, jobs, workers(1, cluster.scheduler_address), "test")
@@ -140,13 +140,13 @@ def test_work_that_kills_every_worker_is_one_line(tmp_path):
 
 
 def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
-    monkeypatch.setattr(parallel, "PATIENCE", 1)
+    monkeypatch.setattr(parallel, "TIMEOUT", 1)
     with pytest.raises(UserError, match="no Dask scheduler answers at compute.scheduler tcp://127.0.0.1:9"):
         parallel.over(square, [1], workers(1, "tcp://127.0.0.1:9"), "test")
 
 
 def test_a_scheduler_without_workers_is_one_line(monkeypatch):
-    monkeypatch.setattr(parallel, "PATIENCE", 1)
+    monkeypatch.setattr(parallel, "TIMEOUT", 1)
     with (
         LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
         pytest.raises(UserError, match="has no workers; start some"),
@@ -208,6 +208,6 @@ def test_the_stages_own_work_on_a_cluster_gives_the_same_bytes(cluster, tmp_path
 
 def test_workers_that_run_other_code_or_see_no_folder_are_refused(tmp_path):
     with pytest.raises(UserError, match="runs other code than this run; start the workers anew"):
-        parallel._far_away(square, tmp_path, "another fingerprint", 1)
+        parallel._on_worker(square, tmp_path, "another fingerprint", 1)
     with pytest.raises(UserError, match="cannot see .*gone"):
-        parallel._far_away(square, tmp_path / "gone", parallel.CODE, 1)
+        parallel._on_worker(square, tmp_path / "gone", parallel.CODE, 1)

@@ -1,4 +1,4 @@
-"""The whole graph as a user runs it: a copy of the checkout as a repository of its own, a tiny demo, and dvc."""
+"""The whole graph as a user runs it: a copy of the checkout, a tiny demo, and dvc."""
 
 import json
 import os
@@ -64,7 +64,7 @@ class Repository:
         return done
 
     def stages_run(self, *command: str) -> list[str]:
-        """Run a dvc command; the stages that ran, not counting those restored from the run cache."""
+        """Run a dvc command; the stages that ran and were not restored from the run cache."""
         return re.findall(r"^Running stage '(\w+)'", self.run("dvc", *command).stdout, re.MULTILINE)
 
     def commit(self) -> None:
@@ -200,7 +200,7 @@ def test_a_folder_of_ones_own_goes_all_the_way(repository, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("  hop_length: 64 ", "  hop: 64\n  hop_length: 64 ", "unsung: spectrum.hop in params.yaml is not a parameter"),
+        ("  hop_length: 64 ", "  hop: 64\n  hop_length: 64 ", "unsung: stft.hop in params.yaml is not a parameter"),
         ("  sample_rate: 8000 ", "  sample_rate: none ", "unsung: audio.sample_rate in params.yaml is 'none'"),
     ],
 )

@@ -8,7 +8,7 @@ from unsung import audio, separation
 from unsung.audio import FULL_SCALE, Facts
 from unsung.errors import UserError
 from unsung.models.separator import Config, Separator
-from unsung.separation import Method, Plan, Window, share_out, stems, windows
+from unsung.separation import Method, Output, Plan, Window, share_out, stems, windows
 
 PLAN = Plan(window=4000, overlap=1000, batch_size=2, seed=0)
 
@@ -120,7 +120,7 @@ def test_parts_add_up_at_the_songs_own_rate_and_channels(separator, rate, channe
 
 
 def test_an_estimate_at_another_rate_keeps_its_place(separator):
-    """Half of the song is taken out, so the stem is half of what the model's rate can hold of it."""
+    """Half of the song is taken out, so the stem is half of it, up to half the model's rate."""
     separator.network = Half()
     t = np.arange(44_100 * 2) / 44_100
     song = (0.5 * np.sin(2 * np.pi * 1000 * t))[:, None].astype(np.float32)
@@ -135,7 +135,7 @@ def test_a_failure_in_the_middle_leaves_nothing_half_done(separator, tmp_path):
         raise UserError("the file ends")
 
     with pytest.raises(UserError):
-        separation.write_parts(separator, song, Facts(8000, 1, 9000), tmp_path / "song", PLAN)
+        separation.write_parts(separator, song, Output(tmp_path / "song", Facts(8000, 1, 9000)), PLAN)
     assert not list((tmp_path / "song").iterdir())
 
 

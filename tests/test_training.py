@@ -109,9 +109,9 @@ from pathlib import Path
 sys.path.insert(0, {root!r} + "/src")
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
-from unsung.config.params import Params
+from unsung.config.schema import params_schema
 from unsung import training
-params = Params.model_validate_json(Path({params!r}).read_text())
+params = params_schema().model_validate_json(Path({params!r}).read_text())
 shards = Shards(Path({shards!r}), "train", Settings.of(params))
 training.train(params, shards, read_index(Path({stems!r}) / "valid"), Path({out!r}), Path({scratch!r}))
 """
@@ -138,7 +138,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(straight, params, sha
 
 
 def test_a_state_that_is_half_written_leaves_the_last_one(tmp_path, monkeypatch):
-    files = training.WholeFiles()
+    files = training.AtomicCheckpointIO()
     files.save_checkpoint({"step": 1}, tmp_path / training.STATE)
     monkeypatch.setattr(torch, "save", lambda checkpoint, path: (path.write_bytes(b"half"), 1 / 0))
     with pytest.raises(ZeroDivisionError):
@@ -147,9 +147,13 @@ def test_a_state_that_is_half_written_leaves_the_last_one(tmp_path, monkeypatch)
 
 
 def test_accumulating_two_halves_is_one_whole(params, shards_folder, stems_folder, tmp_path):
-    """Four segments at once, or two and two: the same gradient, so the same weights but for rounding."""
+    """One batch of four or two of two: the same gradient, so the same weights but for rounding."""
     found = []
-    for name, these in (("whole", {"batch_size": 4}), ("halves", {"batch_size": 2, "accumulate": 2}), ("less", {"batch_size": 2})):
+    for name, these in (
+        ("whole", {"batch_size": 4}),
+        ("halves", {"batch_size": 2, "accumulate_batches": 2}),
+        ("less", {"batch_size": 2}),
+    ):
         values = {f"train__{key}": value for key, value in these.items()}
         same = changed(params, train__steps=4, train__ema_decay=0.0, **values)
         run(same, shards_folder, stems_folder, tmp_path / name, tmp_path / f"{name}.scratch")
@@ -223,7 +227,7 @@ def test_other_schedules_resume_to_the_same_weights(params, shards_folder, stems
 
 
 def rates(params, valid_sdrs):
-    """The learning rate after each step of two epochs of four, as Lightning would step the schedulers."""
+    """The learning rate after each step of two epochs of four, with Lightning's schedulers."""
     from unsung.models.separator import Config
 
     module = training.Training(Config.of(params, covers_song=False), params, [])
@@ -282,8 +286,8 @@ from unsung import training
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
 from unsung.files import scratch
-from unsung.config.params import Params
-params = Params.model_validate_json(Path(sys.argv[1]).read_text())
+from unsung.config.schema import params_schema
+params = params_schema().model_validate_json(Path(sys.argv[1]).read_text())
 with scratch("train", "together") as folder:
     shards = Shards(Path(sys.argv[2]), "train", Settings.of(params))
     training.train(params, shards, read_index(Path(sys.argv[3]) / "valid"), Path(sys.argv[4]), folder)
@@ -304,7 +308,7 @@ def in_its_own_process(params, shards_folder, stems_folder, folder):
 
 @pytest.mark.parametrize("process", ["bridge", "predictive"])  # the latter leaves weights of the time unused
 def test_two_processes_learn_what_one_with_twice_the_batch_learns(params, shards_folder, stems_folder, tmp_path, process):
-    """By gloo on the CPU, started as `python -m stages.train` starts itself again; floats differ in their last digits."""
+    """By gloo on the CPU, as `python -m stages.train` starts itself; the last digits differ."""
     alone = changed(params, train__batch_size=4, model__process=process)
     run(alone, shards_folder, stems_folder, tmp_path / "alone", tmp_path / "scratch")
     together = changed(alone, train__batch_size=2, train__devices=2)
@@ -332,8 +336,13 @@ def test_curves_go_to_weights_and_biases_offline(params, shards_folder, stems_fo
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs the program g++")
 def test_a_compiled_network_learns_the_same(params, shards_folder, stems_folder, tmp_path):
-    """In a process of its own, where no shapes are checked: the compiler does not get through jaxtyping's checks."""
-    tiny = {"networks__crnn__widths": (4, 4), "networks__crnn__hidden": 8, "model__network": "crnn", "model__process": "predictive"}
+    """In a process of its own without jaxtyping's checks, which the compiler cannot handle."""
+    tiny = {
+        "networks__crnn__widths": (4, 4),
+        "networks__crnn__hidden_size": 8,
+        "model__network": "crnn",
+        "model__process": "predictive",
+    }
     for name, compiled in (("plain", False), ("compiled", True)):
         (tmp_path / name).mkdir()
         in_its_own_process(

@@ -2,8 +2,8 @@
 
     python docs/figures/counterfactual.py
 
-Run it after `make demo`. It reads the files that the stage `separate` wrote for one test track. They
-add up to the mixture, so the mixture is drawn as their sum.
+Run it after `make demo`. It reads the files that the stage `separate` wrote for one test track.
+They add up to the mixture, so the mixture is drawn as their sum.
 """
 
 import io

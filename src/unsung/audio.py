@@ -1,7 +1,7 @@
-"""Audio files <-> float32 samples of shape (frame, channel), in blocks, so that a long song needs no more memory.
+"""Audio files <-> float32 samples (frame, channel), in blocks, because songs can be long.
 
-soundfile opens wav, flac, ogg, opus and mp3; what it cannot open (m4a, aac, webm) goes through PyAV. What is written is
-FLAC, whose numbers are held as integers of 24 bits here: sums of them are exact.
+soundfile reads wav, flac, ogg, opus and mp3; PyAV reads the rest (m4a, aac, webm). Songs are
+written as FLAC, from integers of 24 bits, because sums of integers are exact.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,7 +35,7 @@ class Facts:
 
 
 def facts(path: Path, stream: int = 0) -> Facts:
-    """The facts of a file, or of one of its audio streams; what PyAV opens is decoded to its end to count its frames.
+    """The facts of a file, or of one of its audio streams; PyAV decodes it all to count the frames.
 
     Raises:
         UserError: the file is missing, is not audio, or has no such stream.
@@ -43,63 +43,59 @@ def facts(path: Path, stream: int = 0) -> Facts:
     if (announced := _announced(path)) and not stream:
         return announced
     with _open_av(path, stream) as container:
-        found = container.streams.audio[stream]
-        sample_rate, channels = found.rate, found.channels
-    return Facts(sample_rate, channels, sum(len(block) for block in _decode_av(path, stream)))
+        track = container.streams.audio[stream]
+        return Facts(track.rate, track.channels, sum(map(len, _decode_av(path, stream))))
 
 
 def _announced(path: Path) -> Facts | None:
-    """What the header says, or nothing where soundfile cannot open the file."""
-    try:
-        info = soundfile.info(str(path))
-        return Facts(info.samplerate, info.channels, info.frames)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
+    """What the header says; None if soundfile cannot open the file."""
+    if not (file := _open(path)):
         return None
+    with file:
+        return Facts(file.samplerate, file.channels, file.frames)
 
 
 def blocks(path: Path, channels: int | None = None, stream: int = 0) -> Iterator[Samples]:
-    """The samples of a file, or of one of its audio streams, from beginning to end, with its own or another channel count.
+    """The samples of a file, or of one of its streams, with its own or another channel count.
 
     Raises:
-        UserError: the file is missing, is not audio, ends in the middle, or holds NaN or infinite samples.
+        UserError: the file is missing, is not audio, is cut short, or has NaN or infinite samples.
     """
-    announced, read_so_far = _announced(path), 0
+    announced, frames = _announced(path), 0
     for block in _decode(path, stream):
-        read_so_far += len(block)
+        frames += len(block)
         if not np.isfinite(block).all():
             raise UserError(f"{path} has NaN or infinite samples; export it again without them")
         yield block if channels is None else to_channels(block, channels, path)
-    if announced and announced.frames - read_so_far > 0.02 * announced.frames + 0.1 * announced.sample_rate:  # mp3s exaggerate
-        there, whole = read_so_far / announced.sample_rate, announced.frames / announced.sample_rate
-        raise UserError(f"{path} ends after {there:.1f} s of the {whole:.1f} s that it announces; get the file anew")
+    if announced and announced.frames - frames > 0.02 * announced.frames + 0.1 * announced.sample_rate:  # mp3s exaggerate
+        seconds, whole = frames / announced.sample_rate, announced.frames / announced.sample_rate
+        raise UserError(f"{path} ends after {seconds:.1f} s of the {whole:.1f} s that it announces; get the file anew")
 
 
 def read(path: Path) -> Samples:
     """All samples of a file; see `blocks`."""
-    found = list(blocks(path))
-    return np.concatenate(found) if found else np.zeros((0, facts(path).channels), np.float32)
+    pieces = list(blocks(path))
+    return np.concatenate(pieces) if pieces else np.zeros((0, facts(path).channels), np.float32)
 
 
-def resampled(found: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
-    """Resample a stream of blocks from `source` to `target` Hz with soxr's best quality but one (HQ)."""
+def resampled(blocks: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
+    """Resample a stream of blocks from `source` to `target` Hz, with soxr's quality HQ."""
     if source == target:
-        yield from found
+        yield from blocks
         return
     stream: soxr.ResampleStream | None = None
-    channels = 1
-    for block in found:
-        if stream is None:
-            channels = block.shape[1]
-            stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
+    for block in blocks:
+        channels = block.shape[1]
+        stream = stream or soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
         yield stream.resample_chunk(np.ascontiguousarray(block)).reshape(-1, channels)
     if stream is not None:
         yield stream.resample_chunk(np.zeros((0, channels), np.float32), last=True).reshape(-1, channels)
 
 
-def fitted(found: Iterable[Samples], length: int, channels: int) -> Iterator[Samples]:
-    """A stream of blocks cut to `length` frames, or filled up with zeros."""
+def fitted(blocks: Iterable[Samples], length: int, channels: int) -> Iterator[Samples]:
+    """A stream of blocks, cut or padded with zeros to `length` frames."""
     left = length
-    for block in found:
+    for block in blocks:
         yield block[:left]
         left -= min(left, len(block))
     while left:
@@ -107,10 +103,10 @@ def fitted(found: Iterable[Samples], length: int, channels: int) -> Iterator[Sam
         left -= min(left, BLOCK)
 
 
-def rebatched(found: Iterable[Samples], size: int = BLOCK) -> Iterator[Samples]:
-    """The same samples in blocks of `size` frames, the last one shorter."""
+def rebatched(blocks: Iterable[Samples], size: int = BLOCK) -> Iterator[Samples]:
+    """The same samples in blocks of `size` frames; the last one may be shorter."""
     waiting: list[Samples] = []
-    for block in found:
+    for block in blocks:
         waiting.append(block)
         while sum(map(len, waiting)) >= size:
             joined = np.concatenate(waiting)
@@ -121,10 +117,10 @@ def rebatched(found: Iterable[Samples], size: int = BLOCK) -> Iterator[Samples]:
 
 
 def to_channels(block: Samples, channels: int, where: Path) -> Samples:
-    """Mix down to one channel, or give one channel to all.
+    """Mix down to one channel, or copy one channel to all.
 
     Raises:
-        UserError: neither is possible, as with five channels for two.
+        UserError: neither is possible, as from five channels to two.
     """
     if block.shape[1] == channels:
         return block
@@ -136,24 +132,24 @@ def to_channels(block: Samples, channels: int, where: Path) -> Samples:
 
 
 def to_grid(samples: Samples, bits: int = 24) -> Grid:
-    """The nearest integers of 24 bits, or of fewer in steps that fit; beyond full scale they go on, nothing is clipped here."""
+    """The nearest 24-bit integers, or multiples of 2 ** (24 - bits); nothing is clipped."""
     step = 2 ** (24 - bits)
     return np.rint(samples.astype(np.float64) * (FULL_SCALE / step)).astype(np.int64) * step
 
 
-def write(path: Path, found: Iterable[Grid], sample_rate: int, channels: int, bits: int = 24) -> None:
+def write(path: Path, blocks: Iterable[Grid], sample_rate: int, channels: int, bits: int = 24) -> None:
     """Write blocks of integers as FLAC of 24 or 16 bits, whole or not at all.
 
     Raises:
         ValueError: a sample lies beyond full scale.
     """
     with atomically(path) as partial, writer(partial, sample_rate, channels, bits=bits) as file:
-        for block in found:
+        for block in blocks:
             write_block(file, block)
 
 
 def comment(path: Path) -> str:
-    """The comment in a file that `write` made; nothing for any other file, or none."""
+    """The comment in a file that `writer` made; empty for any other file, or none."""
     try:
         with soundfile.SoundFile(str(path)) as file:
             return str(file.comment)
@@ -177,7 +173,7 @@ def write_block(file: soundfile.SoundFile, block: Grid) -> None:
 
 
 class _Sequential(soundfile.SoundFile):
-    """A file that is only read on: soundfile seeks after each read where it can, and an mp3 is spoiled at every such place."""
+    """A file that cannot seek, because soundfile seeks after each read, which spoils an mp3."""
 
     def seekable(self) -> bool:
         return False
@@ -185,7 +181,7 @@ class _Sequential(soundfile.SoundFile):
 
 def _decode(path: Path, stream: int) -> Iterator[Samples]:
     file = None if stream else _open(path)  # soundfile knows no streams
-    if file is None:
+    if not file:
         yield from _decode_av(path, stream)
         return
     with file:
@@ -199,13 +195,13 @@ def _decode(path: Path, stream: int) -> Iterator[Samples]:
 def _open(path: Path) -> _Sequential | None:
     try:
         return _Sequential(str(path))
-    except (soundfile.LibsndfileError, TypeError):
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
         return None
 
 
 def _decode_av(path: Path, stream: int) -> Iterator[Samples]:
     with _open_av(path, stream) as container:
-        resampler = av.AudioResampler(format="fltp")  # another sample format only, not another rate
+        resampler = av.AudioResampler(format="fltp")  # changes the sample format, not the rate
         try:
             for frame in container.decode(audio=stream):
                 for converted in resampler.resample(frame):

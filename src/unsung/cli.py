@@ -1,4 +1,4 @@
-"""The `unsung` command. Only arguments and words are here; the work is done by the library."""
+"""The `unsung` command: arguments and help. The library does the work."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 def run() -> None:
-    """Entry point: bad input is one line and exit code 1."""
+    """Entry point; a UserError is printed as one line, with exit code 1."""
     with told_in_one_line():
         app()
 
@@ -21,7 +21,7 @@ def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"unsung {__version__}")
         raise typer.Exit
-    return wanted
+    return wanted  # typer takes it for the option's value
 
 
 @app.callback()
@@ -33,23 +33,22 @@ def main(
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", show_default=False)],
+    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.")] = Path("out"),
     model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.")] = Path("models/best"),
-    calls: Annotated[int | None, typer.Option(min=1, help="Network calls a window; by default what suits the process.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sampling, where it is random.")] = 0,
+    calls: Annotated[int | None, typer.Option(min=1, help="Network calls per window; the default suits the process.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling, where it is random.")] = 0,
     window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
     overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows at once on a GPU.")] = 4,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
-    int8: Annotated[
-        bool, typer.Option("--int8", help="Multiply matrices in 8 bits, on a CPU: faster for large models, a little less exact.")
-    ] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit matrices, on a CPU: faster for large models, less exact.")] = False,
 ) -> None:
-    """Take the voice (or whatever the model knows) out of songs.
+    """Take the voice (or the other targets of the model) out of songs.
 
-    SONG becomes OUT/SONG/<stem>.flac and OUT/SONG/accompaniment.flac, 24 bit, at the song's own sample rate and channels; they
-    add up to the song. A song that was finished before with the same model and options is not separated again.
+    SONG becomes OUT/SONG/<stem>.flac and OUT/SONG/accompaniment.flac, 24 bit, with the song's own
+    sample rate and channels. They add up to the song. A song that was finished before with the same
+    model and options is not separated again.
     """
     from unsung.config.schema import Separate
     from unsung.config.section import validate
@@ -61,26 +60,24 @@ def separate(
 
 @app.command()
 def score(
-    references: Annotated[Path, typer.Argument(help="A folder with a folder of stems for each track.", show_default=False)],
-    estimates: Annotated[Path, typer.Argument(help="The same layout, from any separator.", show_default=False)],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score to this file.", show_default=False)] = None,
-    mixture: Annotated[bool, typer.Option("--mixture", help="Score the mixture too: the floor, NSDR and GNSDR.")] = False,
+    references: Annotated[Path, typer.Argument(help="A folder with a folder of stems for each track.")],
+    estimates: Annotated[Path, typer.Argument(help="The same layout, from any separator.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score to this file.")] = None,
+    mixture: Annotated[bool, typer.Option("--mixture", help="Score the mixture too: baseline, NSDR and GNSDR.")] = False,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score what is there if estimates are missing.")] = False,
     window: Annotated[float, typer.Option(min=0.01, help="Seconds of a scored frame.")] = 1.0,
     taps: Annotated[int, typer.Option(min=1, help="Samples of BSSEval's filters.")] = 512,
-    engine: Annotated[
-        Literal["unsung", "museval"], typer.Option(help="What computes BSSEval: the same scores, the time differs.")
-    ] = "unsung",
+    engine: Annotated[Literal["unsung", "museval"], typer.Option(help="What computes BSSEval; only the time differs.")] = "unsung",
     silent_estimates: Annotated[
-        Literal["dropped", "scored"],
-        typer.Option(help="A frame in which an estimate says nothing: no score, as museval has it, or 0 dB."),
+        Literal["dropped", "scored"], typer.Option(help="Frames with a silent estimate: no score, as in museval, or 0 dB.")
     ] = "dropped",
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one for each core, and for 4 GB.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core and per 4 GB.")] = None,
 ) -> None:
     """Score a folder of estimates, of any separator, against a folder of references.
 
-    A track is a folder, a stem a file in it: REFERENCES/Artist - Song/vocals.wav, ESTIMATES/Artist - Song/vocals.mp3. An estimated
-    accompaniment is compared with the sum of all stems but the vocals. docs/metrics.md says what the scores mean.
+    A track is a folder, a stem is a file in it: REFERENCES/Artist - Song/vocals.wav,
+    ESTIMATES/Artist - Song/vocals.mp3. An estimated accompaniment is compared with the sum of all
+    stems but the vocals. docs/metrics.md says what the scores mean.
     """
     import json
     import os
@@ -107,19 +104,15 @@ def score(
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.", show_default=False)],
-    format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="What runs it.")] = "onnx",
+    model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.")],
+    format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="The format of the file.")] = "onnx",
     part: Annotated[
-        Literal["separator", "call"],
-        typer.Option(help="From song to counterfactuals in one call, or what a sampler calls."),
+        Literal["separator", "call"], typer.Option(help="Songs to counterfactuals in one call, or a single network call.")
     ] = "separator",
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The file or its folder; by default here.", show_default=False),
-    ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="Matrices of 8 bits, for a CPU (torchscript).")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file or its folder; by default here.")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit matrices, for a CPU (torchscript).")] = False,
 ) -> None:
-    """Write a model as one file that needs no unsung to run, for input of any length."""
+    """Write a model as one file that runs without unsung, on input of any length."""
     from unsung.export import write
 
     typer.echo(write(model, format, part, out, int8))
@@ -127,25 +120,19 @@ def export(
 
 @app.command()
 def compare(
-    base: Annotated[str, typer.Argument(help="A git revision: main, a tag, a commit.", show_default=False)],
-    head: Annotated[str | None, typer.Argument(help="Another one; by default the workspace.", show_default=False)] = None,
+    base: Annotated[str, typer.Argument(help="A git revision: main, a tag, a commit.")],
+    head: Annotated[str | None, typer.Argument(help="Another one; by default the workspace.")] = None,
     md: Annotated[bool, typer.Option("--md", help="Markdown for a pull request, with every change and track.")] = False,
-    metric: Annotated[
-        str | None, typer.Option(help="What is judged; by default the first target's SDR.", show_default=False)
-    ] = None,
-    fail_below: Annotated[
-        float | None,
-        typer.Option(max=0, help="Exit with 3 if the metric got worse by more (dB, such as -0.3).", show_default=False),
-    ] = None,
+    metric: Annotated[str | None, typer.Option(help="What is judged; by default the first target's SDR.")] = None,
+    fail_below: Annotated[float | None, typer.Option(max=0, help="Exit with 3 if worse than this (dB, such as -0.3).")] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Let --fail-below judge even what cannot be compared.")] = False,
-    pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.", show_default=False)] = None,
-    repository: Annotated[
-        str, typer.Option(help="Its address on GitHub: pictures are linked in the commits.", show_default=False)
-    ] = "",
+    pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.")] = None,
+    repository: Annotated[str, typer.Option(help="Its address on GitHub, for links to pictures.", show_default=False)] = "",
 ) -> None:
-    """What a change did: metrics, params and data of two revisions, and each test track before and after.
+    """Compare two revisions: metrics, params, data, and each test track before and after.
 
-    It says whether the change is real, within noise, or cannot be compared. Everything is read from git; no data are needed.
+    It says whether the change is real, within noise, or cannot be compared. Everything is read from
+    git; no data are needed.
     """
     from unsung.comparing import comment
     from unsung.comparing.comparison import Comparison
@@ -153,24 +140,24 @@ def compare(
 
     revisions = Revision.of(base), Revision.of(head)
     targets = revisions[1].params.get("model.targets") or ["vocals"]
-    found = Comparison(*revisions, metric or f"{targets[0]}.sdr")
+    result = Comparison(*revisions, metric or f"{targets[0]}.sdr")
     if pictures:
-        comment.write_pictures(found, pictures)
-    failed = fail_below is not None and found.fell_below(fail_below, anyway)
-    typer.echo(comment.as_markdown(found, pictures, repository, fail_below if failed else None) if md else comment.plain(found))
-    if fail_below is not None and found.obstacles and not anyway:
-        typer.echo("unsung: --fail-below judged nothing, for the two cannot be compared", err=True)
+        comment.write_pictures(result, pictures)
+    failed = fail_below is not None and result.fell_below(fail_below, anyway)
+    typer.echo(comment.as_markdown(result, pictures, repository, fail_below if failed else None) if md else comment.plain(result))
+    if fail_below is not None and result.obstacles and not anyway:
+        typer.echo("unsung: --fail-below judged nothing, because the two cannot be compared", err=True)
     if failed:
-        typer.echo(f"unsung: {found.metric} is worse by {abs(found.change):.2f}, beyond --fail-below {fail_below:g}", err=True)
+        typer.echo(f"unsung: {result.metric} is worse by {abs(result.change):.2f}, beyond --fail-below {fail_below:g}", err=True)
         raise typer.Exit(3)
 
 
 @app.command()
 def preset(
     name: Annotated[str, typer.Argument(help="A file of presets/ without .yaml: demo, musdb18hq, mir1k, ...", show_default=False)],
-    root: Annotated[str, typer.Option(help="The data.root to go with it: your songs, or your copy of the dataset.")] = "",
+    root: Annotated[str, typer.Option(help="The data.root for it: your songs, or your copy of the dataset.")] = "",
 ) -> None:
-    """Write the values of a preset into params.yaml and show what changed; `unsung preset demo` goes back."""
+    """Write a preset into params.yaml and show what changed; `unsung preset demo` goes back."""
     from unsung.config.presets import apply
 
     typer.echo((apply(name, root) or f"params.yaml is as the preset {name} wants it").rstrip())

@@ -1,6 +1,6 @@
-"""The one exception for what a user can mend: its message is a single line saying what, where and what to do.
+"""The exception for what a user can mend: one line that says what is wrong, where, what to do.
 
-The command line and the stages print it as `unsung: ...` and exit with 1; anything else that escapes is our mistake and
+The command line and the stages print it and exit with 1. Any other exception is a bug of ours and
 keeps its traceback.
 """
 

@@ -1,19 +1,19 @@
-"""A trained Separator as one file for other programs: ONNX or TorchScript, of any length and batch.
+"""A trained Separator as one ONNX or TorchScript file that runs without unsung, at any length.
 
-Neither side needs unsung to run it. What goes in and out are real numbers, for ONNX has no complex ones: the spectrum is a
-convolution with the windowed sines and cosines of the Fourier transform, its inverse the transposed one over the sum of the
-windows' squares (Griffin and Lim 1984, doi:10.1109/TASSP.1984.1164317).
+    separator   mixture (batch, channel, sample) -> counterfactuals (batch, target, channel, sample)
+    call        one network call: state (batch, target, channel, freq, frame, 2), mixture (batch,
+                channel, freq, frame, 2), time (batch) -> masks, or the prediction, like the state
 
-    separator   mixture (batch, channel, sample) -> counterfactuals (batch, target, channel, sample), in one network call
-    call        what a sampler calls: state (batch, target, channel, freq, frame, 2), mixture (batch, channel, freq, frame, 2),
-                time (batch) -> masks, or what else the process predicts, like the state. The last axis holds real and imaginary
-                parts, as in numpy's `spectrum.view("float32")`; the spectra are those of `unsung.spectrum`, divided by their rms
+ONNX has no complex numbers: the last axis of a call holds real and imaginary parts, as in numpy's
+`spectrum.view("float32")`. Spectra are those of `unsung.spectrum`, divided by their RMS. Inside a
+separator the STFT is a convolution, and its inverse (Griffin and Lim 1984,
+doi:10.1109/TASSP.1984.1164317) a transposed one.
 """
 
 import json
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ Format = Literal["onnx", "torchscript"]
 Part = Literal["separator", "call"]
 ENDINGS = {"onnx": "onnx", "torchscript": "pt"}
 OPSET = 18
-AXES = {  # those whose length may be another one each time
+AXES = {  # axes of variable length
     "mixture": {"separator": {0: "batch", 2: "sample"}, "call": {0: "batch", 3: "frame"}},
     "state": {"call": {0: "batch", 4: "frame"}},
     "time": {"call": {0: "batch"}},
@@ -38,40 +38,35 @@ AXES = {  # those whose length may be another one each time
 
 
 def write(model: Path, format: Format, part: Part, out: Path | None = None, int8: bool = False) -> Path:
-    """Write the model of a folder as one file, `out` or below it, by default in the current folder; where it is.
+    """Export the model of a folder to `out`, a file or a folder, and return the path of the file.
 
-    The file says in its metadata (ONNX) or its extra file config.json (TorchScript) what the model's config.json says.
+    The model's config.json becomes its metadata (ONNX) or an extra file (TorchScript).
 
     Raises:
-        UserError: the model cannot be read, or cannot be written so.
+        UserError: the model cannot be read, or cannot be exported like this.
     """
     separator = Separator.load(model)
     if part == "separator" and not separator.process.one_call:
         raise UserError(f"{separator.config.process} has no separator of one call; export what a sampler calls: --part call")
     if int8 and format == "onnx":
-        raise UserError(
-            "int8 is for torchscript: onnxruntime's was no faster here (docs/experiments.md); leave --int8 or the format out"
-        )
-    if int8:
-        separator = separator.quantised()
-    separator.requires_grad_(False)
+        raise UserError("int8 is for torchscript: onnxruntime's is no faster (docs/experiments.md); leave --int8 or the format out")
+    separator = (separator.quantised() if int8 else separator).requires_grad_(False)
     name = "-".join([model.resolve().name, *["call"] * (part == "call"), *["int8"] * int8]) + f".{ENDINGS[format]}"
     path = out / name if out and out.is_dir() else out or Path(name)
     module, inputs = _traceable(separator, part)
     facts = {"part": part, **separator.config.model_dump(mode="json")}
     with atomically(path) as partial, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing warns of every size that Python reads; the tests try other sizes
+        warnings.simplefilter("ignore")  # tracing warns of sizes that Python reads; the tests try others
         if format == "onnx":
             _write_onnx(module, inputs, part, partial, facts)
         else:
-            torch.jit.trace(module, tuple(inputs.values()), check_trace=False).save(
-                str(partial), _extra_files={"config.json": json.dumps(facts)}
-            )
+            traced = torch.jit.trace(module, tuple(inputs.values()), check_trace=False)
+            traced.save(str(partial), _extra_files={"config.json": json.dumps(facts)})
     return path
 
 
 def _traceable(separator: Separator, part: Part) -> tuple[nn.Module, dict[str, Tensor]]:
-    """The module and an example of what goes in; networks are followed once with it, so it must not be of size 1."""
+    """The module and an example of its input; no axis of variable length may have the size 1."""
     config = separator.config
     mixture = torch.randn(2, config.channels, 2 * config.n_fft + 40 * config.hop_length)
     if part == "separator":
@@ -91,35 +86,34 @@ def _write_onnx(module: nn.Module, inputs: dict[str, Tensor], part: Part, path: 
         module, tuple(inputs.values()), str(path), dynamo=False, opset_version=OPSET, dynamic_axes=axes,
         input_names=list(inputs), output_names=[output],
     )  # fmt: skip
-    found = onnx.load(str(path))
-    onnx.helper.set_model_props(
-        found, {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-    )
-    onnx.save(found, str(path))
+    model = onnx.load(str(path))
+    metadata = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, str(path))
 
 
 class Call(nn.Module):
-    """One call of a network, on real and imaginary parts."""
+    """One network call, on real and imaginary parts."""
 
     def __init__(self, network: MaskNetwork) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, state: Tensor, mixture: Tensor, time: Tensor) -> Tensor:
-        """(batch, target, channel, freq, frame, 2), (batch, channel, freq, frame, 2), (batch) -> as the state"""
-        return self.network.masks(torch.cat([mixture, state.flatten(1, 2)], dim=1), time)
+        """See the top of this file; the result has the shape of the state."""
+        return self.network.masks(torch.cat([mixture, state.flatten(1, 2)], dim=1), time).contiguous()
 
 
 class StatelessCall(Call):
     """The same for a network that sees the mixture alone."""
 
     def forward(self, mixture: Tensor) -> Tensor:  # type: ignore[override]
-        """(batch, channel, freq, frame, 2) -> (batch, target, channel, freq, frame, 2)"""
-        return self.network.masks(mixture, None)
+        """Map (batch, channel, freq, frame, 2) to (batch, target, channel, freq, frame, 2)."""
+        return self.network.masks(mixture, None).contiguous()
 
 
 class OneStep(nn.Module):
-    """A separator's one network call from waveform to waveforms."""
+    """A separator of one network call, from waveform to waveforms."""
 
     forwards: Tensor
     backwards: Tensor
@@ -130,42 +124,38 @@ class OneStep(nn.Module):
         config = separator.config
         self.targets, self.n_fft, self.hop_length = len(config.targets), config.n_fft, config.hop_length
         self.has_state = separator.process.has_state
-        self.call = Call(separator.network) if self.has_state else StatelessCall(separator.network)
+        self.call = (Call if self.has_state else StatelessCall)(separator.network)
         window = torch.hann_window(config.n_fft, dtype=torch.float64)
         waves = torch.fft.rfft(torch.eye(config.n_fft, dtype=torch.float64), dim=-1).T  # freq sample
         self.register_buffer("forwards", torch.cat([waves.real, waves.imag])[:, None].mul(window).float())
-        back = torch.fft.irfft(torch.eye(config.n_fft // 2 + 1, dtype=torch.float64), n=config.n_fft, dim=-1)
-        turned = torch.fft.irfft(1j * torch.eye(config.n_fft // 2 + 1, dtype=torch.float64), n=config.n_fft, dim=-1)
-        self.register_buffer("backwards", torch.cat([back, turned])[:, None].mul(window).float())
+        unit = torch.eye(config.stft.freqs, dtype=torch.float64)
+        back = torch.cat([torch.fft.irfft(spectra, n=config.n_fft, dim=-1) for spectra in (unit, 1j * unit)])
+        self.register_buffer("backwards", back[:, None].mul(window).float())
         self.register_buffer("power", window.square()[None, None].float())
 
     def forward(self, mixture: Tensor) -> Tensor:
-        """(batch, channel, sample) -> (batch, target, channel, sample)"""
+        """Map (batch, channel, sample) to (batch, target, channel, sample)."""
         y = self.transform(mixture)
         scale = rms_parts(y)[:, None, None, None, None]
         y = y / scale
-        state = (y.unsqueeze(1).expand(-1, self.targets, -1, -1, -1, -1),) if self.has_state else ()
-        time = (torch.ones_like(mixture[:, 0, 0]),) if self.has_state else ()
-        masks = self.call(*state, y, *time)
+        state, time = y.unsqueeze(1).expand(-1, self.targets, -1, -1, -1, -1), torch.ones_like(mixture[:, 0, 0])
+        masks = self.call(state, y, time) if self.has_state else self.call(y)
         real, imaginary = y.unsqueeze(1).unbind(-1)
         share, turn = (1 - masks[..., 0]), -masks[..., 1]
         counterfactual = torch.stack([share * real - turn * imaginary, share * imaginary + turn * real], dim=-1)
         return self.inverse(counterfactual * scale[:, None], mixture.shape[-1])
 
     def transform(self, waveform: Tensor) -> Tensor:
-        """(batch, channel, sample) -> (batch, channel, freq, frame, 2)"""
+        """Map (batch, channel, sample) to (batch, channel, freq, frame, 2)."""
         lines = waveform.reshape(-1, 1, waveform.shape[-1])
-        found = nn.functional.conv1d(lines, self.forwards, stride=self.hop_length, padding=self.n_fft // 2)
-        parts = found.reshape(waveform.shape[0], -1, 2, self.n_fft // 2 + 1, found.shape[-1])
+        spectra = nn.functional.conv1d(lines, self.forwards, stride=self.hop_length, padding=self.n_fft // 2)
+        parts = spectra.reshape(waveform.shape[0], -1, 2, self.n_fft // 2 + 1, spectra.shape[-1])
         return parts.permute(0, 1, 3, 4, 2)
 
     def inverse(self, spectra: Tensor, length: int) -> Tensor:
-        """(batch, target, channel, freq, frame, 2) -> (batch, target, channel, sample)"""
+        """Map (batch, target, channel, freq, frame, 2) to (batch, target, channel, sample)."""
         lines = spectra.permute(0, 1, 2, 5, 3, 4).reshape(-1, self.n_fft + 2, spectra.shape[-2])
-        found, windows = (
-            nn.functional.conv_transpose1d(
-                image, kernel, stride=self.hop_length, padding=self.n_fft // 2, output_padding=self.hop_length - 1
-            )[..., :length]
-            for image, kernel in [(lines, self.backwards), (torch.ones_like(lines[:1, :1]), self.power)]
-        )
-        return (found / windows).reshape(spectra.shape[0], self.targets, -1, length)
+        steps: dict[str, Any] = {"stride": self.hop_length, "padding": self.n_fft // 2, "output_padding": self.hop_length - 1}
+        waveforms = nn.functional.conv_transpose1d(lines, self.backwards, **steps)
+        windows = nn.functional.conv_transpose1d(torch.ones_like(lines[:1, :1]), self.power, **steps)
+        return (waveforms[..., :length] / windows[..., :length]).reshape(spectra.shape[0], self.targets, -1, length)

@@ -1,4 +1,4 @@
-"""Writing whole files or none, and telling whether two things are the same by their bytes."""
+"""Files that are written whole or not at all, disk space, fingerprints, scratch folders."""
 
 import errno
 import hashlib
@@ -14,18 +14,18 @@ from filelock import FileLock
 
 from unsung.errors import UserError
 
-LONGEST = 240  # bytes of a name that leave room for an ending
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+MAX_NAME_BYTES = 240  # leaves room for an ending
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
 def atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; what was written there takes its place when all went well.
+    """Give a temporary name beside `path`; what is written there replaces `path` if all went well.
 
-    After an error or a kill a file is as it was. A folder may be gone, if the kill came between its removal and the renaming.
+    After an error or a kill the old file is still there. An old folder may be gone after a kill.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = path.name if len(os.fsencode(path.name)) < LONGEST else fingerprint(path.name)
+    name = path.name if len(os.fsencode(path.name)) < MAX_NAME_BYTES else fingerprint(path.name)
     partial = path.with_name(f".{name}.partial")
     remove(partial)
     yield partial
@@ -35,7 +35,7 @@ def atomically(path: Path) -> Iterator[Path]:
 
 
 def portable(name: str) -> str:
-    """A name in letters that every file system and URL takes; other names stay other ones."""
+    """A name in characters that are safe in files and URLs; other names stay different."""
     return "".join(letter if letter.isalnum() else "-" for letter in name) + f"-{fingerprint(name)[:4]}"
 
 
@@ -56,17 +56,17 @@ def check_space(folder: Path, needed: int, name: str) -> None:
 
 @contextmanager
 def room(folder: Path) -> Iterator[None]:
-    """Say in one line that the disk of `folder` is full, if that is what happens."""
+    """Raise a UserError when the disk of `folder` is full."""
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             raise UserError(f"the disk of {folder} is full; make room and run again, what came is kept") from None
         raise
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename a folder, or where the target is on another disk copy it whole or not at all."""
+    """Rename a folder, or copy it, whole or not at all, if the target is on another disk."""
     try:
         source.replace(target)
     except OSError as error:
@@ -90,7 +90,7 @@ def sha256(path: Path) -> str:
 
 
 def fingerprint(values: Any, files: Iterable[Path] = ()) -> str:
-    """16 hexadecimal digits that change with the JSON-able `values` or with any of the `files` (folders: their .py files)."""
+    """16 hexadecimal digits of JSON-able `values` and `files` (of folders: their .py files)."""
     digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
     for path in files:
         for part in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
@@ -100,17 +100,17 @@ def fingerprint(values: Any, files: Iterable[Path] = ()) -> str:
 
 @contextmanager
 def scratch(stage: str, key: str) -> Iterator[Path]:
-    """The folder where a stage keeps what it needs to go on after being killed; it is removed when all went well.
+    """A folder for what a killed stage needs to go on; it is removed when all went well.
 
-    It lies outside the stage's outs, which DVC removes before every run, and in the main checkout, so that a queued
-    experiment that was killed goes on too. A second run with the same key waits until the first is done.
+    It lies outside the outs, because DVC removes those before a run, and in the main checkout, for
+    queued experiments. A second run with the same key waits until the first is done.
     """
     folder = Path(os.environ.get("DVC_ROOT", "."), ".scratch", stage, key)
-    if int(os.environ.get("LOCAL_RANK", "0")):  # a helper that Lightning started: the first process holds the folder
+    if int(os.environ.get("LOCAL_RANK", "0")):  # started by Lightning: the first process holds the lock
         yield folder
         return
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
-        folder.mkdir(exist_ok=True)  # the first may have removed it
+        folder.mkdir(exist_ok=True)  # the run before may have removed it
         yield folder
         remove(folder)

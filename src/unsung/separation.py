@@ -1,8 +1,7 @@
-"""Songs of any length through a Separator in bounded memory: overlapping windows that fade into each other.
+"""Separate songs of any length in bounded memory, in overlapping windows that fade into each other.
 
-The stems are estimated at the model's sample rate and brought to the song's; the accompaniment is the song minus them, made in
-integers, so that what is written adds up to the song to the last bit. A song whose channels are not the model's is separated
-channel by channel. The noise of a window follows from (seed, its place, channel) alone.
+Stems are estimated at the model's sample rate and resampled to the song's. The accompaniment is the
+song minus the stems, in integers, so that the files add up to the song to the last bit.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,14 +27,14 @@ from unsung.files import fingerprint, remove, sha256
 from unsung.models.separator import CONFIG, WEIGHTS, Config, Separator, generators
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
-Parts = Int[np.ndarray, "_part _frame _channel"]  # the stems and, unless they cover the song, the accompaniment
+Parts = Int[np.ndarray, "_part _frame _channel"]  # stems, and the accompaniment unless they cover the song
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of music [{elapsed}<{remaining}]"
-Song = Callable[[], Iterator[Samples]]  # opens the song anew each time: it is read once to estimate and once to subtract
+Song = Callable[[], Iterator[Samples]]  # opens the song anew each time, because it is read twice: to estimate and to subtract
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a song is cut, and how each window is separated."""
+    """How a song is cut into windows."""
 
     window: int  # samples at the model's rate
     overlap: int  # samples
@@ -45,24 +44,24 @@ class Plan:
 
 @dataclass(frozen=True)
 class Method:
-    """A model folder, and how songs are separated with it: all that decides what comes out."""
+    """A model folder, and how songs are separated with it."""
 
     model: Path
     separate: Separate
     seed: int
-    process: ProcessSettings | None = None  # how to sample; by default as suits the process
+    process: ProcessSettings | None = None  # how to sample; by default `sampling_defaults`
     calls: int | None = None  # network calls, if other than in `process`
 
     @classmethod
     def of(cls, model: Path, params: Params) -> "Method":
-        """As the params say."""
+        """As params.yaml says."""
         return cls(model, params.separate, params.seed, params.process)
 
     def load(self) -> Separator:
-        """The separator, on the device and with the sampling that are wanted.
+        """Load the separator onto the device, with this sampling.
 
         Raises:
-            UserError: the model cannot be read, or cannot work so.
+            UserError: the model cannot be read, or cannot work like this.
         """
         separator, device = Separator.load(self.model), device_of(self.separate.accelerator)
         settings = self.process or separator.process.settings
@@ -74,14 +73,14 @@ class Method:
         return separator.quantised()
 
     def plan(self, config: Config) -> Plan:
-        """How a song is cut for the model of that config."""
+        """How a song is cut for a model with this config."""
         window = round(self.separate.window_seconds * config.sample_rate)
         return Plan(window, round(window * self.separate.overlap), self.separate.batch_size, self.seed)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A piece of a song, filled up to the plan's window; `length` frames of it are song."""
+    """A piece of a song, padded to the plan's window; `length` frames of it are song."""
 
     samples: Samples
     start: int  # samples
@@ -89,16 +88,19 @@ class Window:
     last: bool
 
 
+@dataclass(frozen=True)
+class Output:
+    """A folder for the parts of a song, as FLAC files with the song's rate and channels."""
+
+    folder: Path
+    own: Facts  # of the song; its length is not used
+    comment: str = ""
+
+
 def write_parts(
-    separator: Separator,
-    song: Song,
-    own: Facts,
-    folder: Path,
-    plan: Plan,
-    comment: str = "",
-    progress: Callable[[float], object] = lambda seconds: None,
+    separator: Separator, song: Song, out: Output, plan: Plan, progress: Callable[[float], object] = lambda seconds: None
 ) -> None:
-    """Separate a song into `folder`/<part>.flac at its own rate and channels; all files appear at the end, or none.
+    """Separate a song into `out.folder/<part>.flac`; all files appear at the end, or none.
 
     `progress` is told how many seconds were added.
 
@@ -106,41 +108,42 @@ def write_parts(
         UserError: the song cannot be read to its end.
         OverflowError: it is far beyond full scale.
     """
-    unfinished = folder / ".unfinished"
+    unfinished = out.folder / ".unfinished"
     remove(unfinished)
     unfinished.mkdir(parents=True)
     paths = [unfinished / f"{part}.flac" for part in separator.config.parts]
-    with ExitStack() as stack:
-        stack.callback(remove, unfinished)
-        with ExitStack() as open_files:
-            files = [open_files.enter_context(audio.writer(path, own.sample_rate, own.channels, comment)) for path in paths]
-            for block in parts(separator, song, own, plan):
+    try:
+        with ExitStack() as stack:
+            files = [stack.enter_context(audio.writer(p, out.own.sample_rate, out.own.channels, out.comment)) for p in paths]
+            for block in parts(separator, song, out.own, plan):
                 for file, part in zip(files, block, strict=True):
                     audio.write_block(file, part)
-                progress(block.shape[1] / own.sample_rate)
+                progress(block.shape[1] / out.own.sample_rate)
         for path in paths:
-            path.replace(folder / path.name)
+            path.replace(out.folder / path.name)
+    finally:
+        remove(unfinished)
 
 
 def separate_track(track: Track, folder: Path, method: Method) -> None:
-    """Separate a track of a dataset into `folder`/<track>, unless that was done before."""
+    """Separate a track of a dataset into `folder/<track>`, unless that was done before."""
     torch.set_num_threads(1)
     separator = method.load()
-    config, out = separator.config, folder / track.name
-    if all((out / f"{part}.flac").exists() for part in config.parts):
+    config = separator.config
+    out = Output(folder / track.name, Facts(config.sample_rate, config.channels, frames=0))
+    if all((out.folder / f"{part}.flac").exists() for part in config.parts):
         return
-    own = Facts(config.sample_rate, config.channels, frames=0)
     try:
-        write_parts(separator, partial(mixture, track), own, out, method.plan(config))
+        write_parts(separator, partial(mixture, track), out, method.plan(config))
     except OverflowError as error:
         raise UserError(f'"{track.name}": {error}') from None
 
 
 def separate_files(songs: Sequence[Path], out: Path, method: Method) -> None:
-    """Separate each song into out/<its name>, with a progress bar; one that was finished in the same way before is passed over.
+    """Separate each song into the folder `out/<its name>`, unless the same was done before.
 
     Raises:
-        UserError: the model or a song cannot be read, or two songs have the same name. Songs before it stay finished.
+        UserError: the model or a song cannot be read, or two share a name; earlier songs are kept.
     """
     names = [song.stem for song in songs]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -150,40 +153,40 @@ def separate_files(songs: Sequence[Path], out: Path, method: Method) -> None:
     weights, config = (sha256(method.model / name) for name in (WEIGHTS, CONFIG))
     made_with = [weights, config, asdict(plan), separator.process.settings.model_dump(), method.separate.int8]
     for song in songs:
-        own = audio.facts(song)
-        comment = f"unsung {fingerprint([*made_with, sha256(song)])}"
-        folder = out / song.stem
+        own, comment = audio.facts(song), f"unsung {fingerprint([*made_with, sha256(song)])}"
         if not own.frames:
             raise UserError(f"{song} is empty; there is nothing to separate")
-        if all(audio.comment(folder / f"{part}.flac") == comment for part in separator.config.parts):
+        folder = out / song.stem
+        paths = [folder / f"{part}.flac" for part in separator.config.parts]
+        if all(audio.comment(path) == comment for path in paths):
             print(f"{song}: finished before, see {folder}")
             continue
-        for old in folder.glob("*.flac"):  # what another model found in this song does not add up with what this one finds
+        for old in folder.glob("*.flac"):  # the parts of another model would not add up with the new ones
             if audio.comment(old).startswith("unsung "):
                 old.unlink()
         try:
             with tqdm(total=own.frames / own.sample_rate, desc=song.name, bar_format=BAR) as bar:
-                write_parts(separator, partial(audio.blocks, song), own, folder, plan, comment, bar.update)
+                write_parts(separator, partial(audio.blocks, song), Output(folder, own, comment), plan, bar.update)
         except OverflowError as error:
             raise UserError(f"{song}: {error}") from None
-        print(f"{song}: {', '.join(f'{folder / part}.flac' for part in separator.config.parts)}")
+        print(f"{song}: {', '.join(map(str, paths))}")
 
 
 def device_of(accelerator: Accelerator) -> torch.device:
-    """The device of that name, cuda for gpu; auto takes such a GPU if there is one.
+    """The torch device of an accelerator: `gpu` is cuda, `auto` is cuda if it is available.
 
     Raises:
-        UserError: a GPU is asked for and there is none.
+        UserError: torch finds no such accelerator.
     """
-    there = {"cpu": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    name = accelerator if accelerator != "auto" else ("gpu" if there["gpu"] else "cpu")
-    if not there[name]:
+    available = {"cpu": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    name = accelerator if accelerator != "auto" else ("gpu" if available["gpu"] else "cpu")
+    if not available[name]:
         raise UserError(f"accelerator is {name}, and torch finds none; set it to auto or cpu")
     return torch.device("cuda" if name == "gpu" else name)
 
 
 def parts(separator: Separator, song: Song, own: Facts, plan: Plan) -> Iterator[Parts]:
-    """Separate a song of any length at any rate into blocks of its parts; their sum is the song's 24-bit integers."""
+    """Separate a song at any rate into blocks of its parts, which add up to its 24-bit integers."""
     config, width = separator.config, len(separator.config.targets) * own.channels
     blocks = stems(separator, audio.resampled(song(), own.sample_rate, config.sample_rate), plan)
     flat = (block.transpose(1, 0, 2).reshape(-1, width) for block in blocks)
@@ -196,7 +199,8 @@ def parts(separator: Separator, song: Song, own: Facts, plan: Plan) -> Iterator[
 def stems(separator: Separator, song: Iterable[Samples], plan: Plan) -> Iterator[Stems]:
     """The stems of a stream at the model's sample rate, in blocks, as long as the song."""
     tail: Stems | None = None
-    for batch in _batched(windows(song, plan), plan.batch_size):
+    cut = windows(song, plan)
+    while batch := list(islice(cut, plan.batch_size)):
         for window, estimate in zip(batch, _estimate(separator, batch, plan), strict=True):
             estimate *= _fades(window, plan)[:, None]
             if tail is not None:
@@ -207,7 +211,7 @@ def stems(separator: Separator, song: Iterable[Samples], plan: Plan) -> Iterator
 
 
 def windows(song: Iterable[Samples], plan: Plan) -> Iterator[Window]:
-    """Cut a stream into windows that overlap; the last is filled up with zeros."""
+    """Cut a stream into overlapping windows; the last one is padded with zeros."""
     hop, start, waiting = plan.window - plan.overlap, 0, np.zeros((0, 0), np.float32)
     for block in song:
         waiting = np.concatenate([waiting, block]) if len(waiting) else block
@@ -215,18 +219,17 @@ def windows(song: Iterable[Samples], plan: Plan) -> Iterator[Window]:
             yield Window(waiting[: plan.window], start, plan.window, last=False)
             waiting, start = waiting[hop:], start + hop
     if len(waiting):
-        filled = np.pad(waiting, ((0, plan.window - len(waiting)), (0, 0)))
-        yield Window(filled, start, len(waiting), last=True)
+        yield Window(np.pad(waiting, ((0, plan.window - len(waiting)), (0, 0))), start, len(waiting), last=True)
 
 
 def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
-    """Integers within full scale that add up to `mixture`, as near to the estimates as that allows.
+    """Parts within full scale that add up to `mixture`, as near to the estimates as possible.
 
-    What the stems leave is the accompaniment; where they cover the song it is divided among them. Two parts can add up to
-    more than full scale, so a song that clips is kept as it is.
+    The residual is the accompaniment; where the stems cover the song, they share it. Two parts can
+    add up to more than full scale, so a song that clips is kept as it is.
 
     Raises:
-        OverflowError: not even all parts at full scale add up to the song.
+        OverflowError: even parts at full scale do not add up to the song.
     """
     low, high = -FULL_SCALE, FULL_SCALE - 1
     left = mixture / FULL_SCALE - estimates.sum(0)
@@ -245,34 +248,29 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
 
 
 def _estimate(separator: Separator, batch: Sequence[Window], plan: Plan) -> Float[np.ndarray, "_window _target _frame _channel"]:
-    """The stems of a batch of windows; other channels than the model's go through it one by one."""
+    """The stems of a batch of windows; where the channels do not fit, channel by channel."""
     device = separator.device
     song = torch.from_numpy(np.stack([window.samples for window in batch])).transpose(1, 2)
-    together = song.shape[1] == separator.config.channels
-    items = song if together else song.flatten(0, 1)[:, None].expand(-1, separator.config.channels, -1)
+    fits = song.shape[1] == separator.config.channels
+    items = song if fits else song.flatten(0, 1)[:, None].expand(-1, separator.config.channels, -1)
     seeds = [(plan.seed, window.start, i) for window in batch for i in range(len(items) // len(batch))]
-    size = 1 if device.type == "cpu" else len(items)  # a matrix product of another size rounds otherwise, see docs/design.md
+    size = 1 if device.type == "cpu" else len(items)  # rounding depends on the batch size: see docs/design.md
     with torch.inference_mode():
-        without = [
-            separator.counterfactual(some.to(device), generators(numbers, device)).cpu()
-            for some, numbers in ((items[i : i + size], seeds[i : i + size]) for i in range(0, len(items), size))
+        counterfactuals = [
+            separator.counterfactual(items[i : i + size].to(device), generators(seeds[i : i + size], device)).cpu()
+            for i in range(0, len(items), size)
         ]
-    estimates = items.unsqueeze(1) - torch.cat(without)
-    if not together:
+    estimates = items.unsqueeze(1) - torch.cat(counterfactuals)
+    if not fits:
         estimates = estimates.mean(2).unflatten(0, (len(batch), song.shape[1])).transpose(1, 2)
     return estimates.transpose(2, 3).numpy()
 
 
 def _fades(window: Window, plan: Plan) -> Float[np.ndarray, " _frame"]:
-    """Rises where the window before falls, so that the two weights add up to one."""
+    """The weights of a window; in an overlap, those of both windows add up to one."""
     fades, rise = np.ones(plan.window, np.float32), (np.arange(plan.overlap, dtype=np.float32) + 0.5) / max(1, plan.overlap)
     if window.start:
         fades[: plan.overlap] = rise
     if not window.last:
         fades[plan.window - plan.overlap :] = rise[::-1]
     return fades
-
-
-def _batched(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:
-    while batch := list(islice(windows, size)):
-        yield batch

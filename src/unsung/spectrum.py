@@ -1,4 +1,4 @@
-"""Waveform <-> complex spectrum, with an exact round trip, and the compression of amplitudes that networks look at."""
+"""Waveform <-> complex spectrum, and the compressed amplitudes that networks see."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 EPSILON = 1e-8  # keeps the compression smooth at zero
-MIN_RMS = 1e-4  # of silence
+MIN_RMS = 1e-4  # so that silence can be divided by it
 
 
 @dataclass(frozen=True)
 class Stft:
-    """The short-time Fourier transform with a periodic Hann window, centred frames and zeros beyond both ends.
+    """The STFT with a periodic Hann window, centred frames and zeros beyond both ends.
 
-    Its inverse is the least-squares one of Griffin and Lim 1984 (doi:10.1109/TASSP.1984.1164317), as in torch.istft.
+    The inverse is that of torch.istft (Griffin and Lim 1984, doi:10.1109/TASSP.1984.1164317).
     """
 
     n_fft: int  # samples
@@ -33,10 +33,7 @@ class Stft:
         return spectrum.reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
 
     def inverse(self, spectrum: Complex[Tensor, "*batch freq frame"], length: int | None = None) -> Float[Tensor, "*batch sample"]:
-        """The waveform of `length` samples that has this spectrum, or the one nearest to it.
-
-        By default it goes from the middle of the first frame to the middle of the last.
-        """
+        """The nearest waveform of `length` samples, by default to the middle of the last frame."""
         length = (spectrum.shape[-1] - 1) * self.hop_length if length is None else length
         flat = spectrum.reshape(-1, *spectrum.shape[-2:])
         window = torch.hann_window(self.n_fft, device=spectrum.device)
@@ -59,7 +56,7 @@ def _gain(power: Float[Tensor, "*shape"], exponent: float) -> Float[Tensor, "*sh
 
 
 def rms(spectrum: Complex[Tensor, "batch channel freq frame"]) -> Float[Tensor, " batch"]:
-    """The root mean square of each spectrum, by which it is divided for the network, at least MIN_RMS."""
+    """The root mean square of each spectrum, at least MIN_RMS."""
     return rms_parts(torch.view_as_real(spectrum))
 
 

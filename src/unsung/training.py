@@ -1,8 +1,8 @@
-"""Training a Separator with Lightning, so that a run that was killed goes on and ends with the same weights.
+"""Train a Separator with Lightning. A run that was killed goes on and ends with the same weights.
 
-An epoch is the stretch between two validations. At its end the run is validated on whole tracks, kept (weights of the moving
-average) if it is the best so far, and its whole state goes to `scratch`, from where a later run with the same fingerprint
-goes on. All that is random follows from (seed, number of the sample), so nothing depends on when a run was interrupted.
+An epoch ends with a validation on whole tracks. If it is the best, the averaged weights are kept.
+The whole state goes to `scratch`, from where a killed run goes on. Randomness follows from (seed,
+number of the sample), so interruptions do not change the result.
 """
 
 import logging
@@ -39,14 +39,14 @@ from unsung.separation import device_of
 from unsung.validation import valid_plan, valid_sdr
 
 STATE = "state.ckpt"
-PLATEAU = 2  # validations without a better SDR that are borne; after one more the learning rate is halved
+PLATEAU_PATIENCE = 2  # validations without a better SDR before the one that halves the learning rate
 
 
 def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scratch: Path) -> None:
-    """Train from the beginning, or from where `scratch` got to, and write out/best, out/last and out/curve.csv.
+    """Train, from the state in `scratch` if there is one; write best, last and curve.csv to `out`.
 
     Raises:
-        UserError: a target is not among the stems of the shards, or the loss is no longer a number.
+        UserError: a target is not among the stems of the shards, or the loss is not a number.
     """
     if missing := set(params.model.targets) - set(shards.stems):
         raise UserError(f"there is no stem {min(missing)} in the shards, only {', '.join(shards.stems)}; mend model.targets")
@@ -56,20 +56,18 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
     frames = round(params.train.segment_seconds * config.sample_rate / config.hop_length)
     segments = batches.Segments(shards, config.targets, frames, params.train.augment, params.seed)
     keeper, done = Keeper(scratch), Progress.of(scratch / STATE)
-    _quiet()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its hints are for developers
+    warnings.filterwarnings("ignore", module="lightning")
+    warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
     trainer = _trainer(params, scratch, keeper, done)
-    trainer.fit(
-        module,
-        batches.loader(segments, params, done.epochs),
-        DataLoader(range(len(valid)), batch_size=None),  # type: ignore[arg-type]
-        ckpt_path=scratch / STATE if done.epochs else None,
-        weights_only=False,
-    )
+    tracks: DataLoader = DataLoader(range(len(valid)), batch_size=None)  # type: ignore[arg-type]
+    state = scratch / STATE if done.epochs else None
+    trainer.fit(module, batches.loader(segments, params, done.epochs), tracks, ckpt_path=state, weights_only=False)
     if not trainer.is_global_zero:
         return
     for logger in trainer.loggers:
         if isinstance(logger, WandbLogger):
-            logger.experiment.finish()  # nothing is written before
+            logger.experiment.finish()  # it writes its files
     with atomically(out) as partial:
         shutil.copytree(scratch / "best", partial / "best")
         module.averaged.save(partial / "last")
@@ -77,14 +75,13 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
 
 
 class Training(LightningModule):
-    """The separator, its moving average, the optimizer and what happens in a step."""
+    """The separator, its moving average, the optimizer and the training step."""
 
     def __init__(self, config: Config, params: Params, valid: Sequence[Track]) -> None:
         super().__init__()
         self.separator = begin(config, params)
-        self.average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema_decay)).requires_grad_(
-            False
-        )
+        average = AveragedModel(self.separator, multi_avg_fn=get_ema_multi_avg_fn(params.train.ema_decay))
+        self.average = average.requires_grad_(False)
         if params.train.compile:
             self.separator.network.compile()
         self.params, self.valid = params, valid
@@ -101,36 +98,31 @@ class Training(LightningModule):
         """One batch; every term of the loss is logged on its own."""
         rngs = generators([(self.params.seed, 1, int(number)) for number in batch["number"]], self.device)
         terms = self.separator.loss(batch["stems"], self.params.train.loss, rngs)
-        self.log_dict(
-            {f"train_{name}": value.detach() for name, value in terms.items()},
-            on_epoch=True,
-            on_step=self.params.compute.tensorboard or self.params.compute.wandb,
-            sync_dist=True,
-            batch_size=len(batch["stems"]),
-        )
+        logged = {f"train_{name}": value.detach() for name, value in terms.items()}
+        on_step = self.params.compute.tensorboard or self.params.compute.wandb
+        self.log_dict(logged, on_epoch=True, on_step=on_step, sync_dist=True, batch_size=len(batch["stems"]))
         self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
         return terms["loss"]
 
     def validation_step(self, number: int, index: int) -> None:
-        """The SDR of one whole valid track, by the moving average and the code that separates songs."""
+        """The SDR of a whole valid track, separated with the averaged weights."""
         self.log("valid_sdr", valid_sdr(self.averaged, self.valid[number], self.plan), prog_bar=True, batch_size=1)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """A step, and then one of the moving average."""
+        """Step the weights, then their moving average."""
         super().optimizer_step(*args, **kwargs)
         self.average.update_parameters(self.separator)
 
     def configure_optimizers(self) -> Any:
-        """AdamW, the learning rate rising linearly and then following the schedule."""
+        """AdamW with a linear warm-up of the learning rate, then the schedule."""
         train = self.params.train
-        steps = math.prod(batches.epochs(train))
         optimizer = torch.optim.AdamW(self.separator.parameters(), train.learning_rate, weight_decay=train.weight_decay)
         if train.schedule == "plateau":
             rise = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / (train.warmup_steps + 1), total_iters=train.warmup_steps)
-            fall = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=0.5, patience=PLATEAU)
+            fall = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", factor=0.5, patience=PLATEAU_PATIENCE)
             plateau = {"scheduler": fall, "interval": "epoch", "monitor": "valid_sdr"}
             return [optimizer], [{"scheduler": rise, "interval": "step"}, plateau]
-        end = steps if train.schedule == "cosine" else math.inf
+        end = math.prod(batches.epochs(train)) if train.schedule == "cosine" else math.inf
         rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate_factor(step, train.warmup_steps, end))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
@@ -139,7 +131,7 @@ def begin(config: Config, params: Params) -> Separator:
     """A separator with fresh weights, or with those of `train.resume_from`.
 
     Raises:
-        UserError: that is no model folder, or its model is another one.
+        UserError: that is not a model folder, or its weights do not fit.
     """
     separator = Separator(config)
     if folder := resume_folder(params):
@@ -153,28 +145,24 @@ def begin(config: Config, params: Params) -> Separator:
 
 
 class Keeper(Callback):
-    """Keeps the curve, and the best weights below `folder`."""
+    """Keeps the curve, and saves the best weights to `folder/best`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.best, self.curve = folder, -math.inf, list[dict[str, float]]()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Training)
-        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row = {
-            name.removesuffix("_epoch"): value for name, value in logged.items() if not name.endswith("_step") and name != "loss"
-        }
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "loss"}
+        row = {name.removesuffix("_epoch"): value for name, value in logged.items() if not name.endswith("_step")}
+        step = trainer.global_step
         if not all(map(math.isfinite, row.values())):
-            raise UserError(
-                f"training diverged before step {trainer.global_step}: the loss is not a number; lower train.learning_rate"
-            )
-        self.curve.append({"step": trainer.global_step, **dict(sorted(row.items()))})
+            raise UserError(f"training diverged before step {step}: the loss is not a number; lower train.learning_rate")
+        self.curve.append({"step": step, **dict(sorted(row.items()))})
         if row["valid_sdr"] > self.best:
             self.best = row["valid_sdr"]
-            if not trainer.is_global_zero:
-                return
-            with atomically(self.folder / "best") as partial:
-                pl_module.averaged.save(partial)
+            if trainer.is_global_zero:
+                with atomically(self.folder / "best") as partial:
+                    pl_module.averaged.save(partial)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "curve": self.curve}
@@ -183,8 +171,8 @@ class Keeper(Callback):
         self.best, self.curve = state_dict["best"], state_dict["curve"]
 
 
-class WholeFiles(TorchCheckpointIO):
-    """Writes the state to a temporary name and renames it: a run that is killed while it writes has its last state still."""
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a state whole or not at all, so that a kill leaves the last one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         with atomically(Path(path)) as partial:
@@ -193,14 +181,14 @@ class WholeFiles(TorchCheckpointIO):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run had come when it was killed."""
+    """The progress of a run that was killed."""
 
     epochs: int  # finished and saved
-    out_of_patience: bool  # Lightning does not remember that it stopped, and would go on for another epoch
+    out_of_patience: bool  # Lightning forgets that it stopped early, and would train another epoch
 
     @classmethod
     def of(cls, state: Path) -> "Progress":
-        """What a saved state says; nothing was done where there is none."""
+        """Read a saved state; without one, nothing was done."""
         if not state.exists():
             return cls(0, False)
         saved = torch.load(state, weights_only=False)
@@ -209,7 +197,7 @@ class Progress:
 
 
 def learning_rate_factor(step: int, warmup_steps: int, steps: float) -> float:
-    """From 0 to 1 over the warm-up, then along half a cosine to 0.01; with infinitely many steps it stays."""
+    """From 0 to 1 in the warm-up, then a half cosine to 0.01; constant for infinite `steps`."""
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
     share = min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))
@@ -218,10 +206,8 @@ def learning_rate_factor(step: int, warmup_steps: int, steps: float) -> float:
 
 def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> Trainer:
     train = params.train
-    callbacks: list[Callback] = [keeper, TQDMProgressBar(refresh_rate=10)]
-    callbacks.append(ModelCheckpoint(scratch, STATE.removesuffix(".ckpt"), enable_version_counter=False))
-    if train.patience:
-        callbacks.append(EarlyStopping("valid_sdr", mode="max", patience=train.patience))
+    checkpoint = ModelCheckpoint(scratch, STATE.removesuffix(".ckpt"), enable_version_counter=False)
+    stopping = [EarlyStopping("valid_sdr", mode="max", patience=train.patience)] if train.patience else []
     device = train.accelerator if train.accelerator == "tpu" else device_of(train.accelerator).type
     if device == "tpu" and not XLAAccelerator.is_available():
         raise UserError("train.accelerator is tpu, and Lightning finds none (it looks through torch_xla); set it to auto or cpu")
@@ -235,8 +221,8 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> T
         gradient_clip_val=train.gradient_clip,
         deterministic=True if device == "cpu" else "warn",
         logger=_loggers(params, scratch.name),
-        callbacks=callbacks,
-        plugins=[WholeFiles()],
+        callbacks=[keeper, TQDMProgressBar(refresh_rate=10), checkpoint, *stopping],
+        plugins=[AtomicCheckpointIO()],
         num_sanity_val_steps=0,
         enable_model_summary=False,
         use_distributed_sampler=False,
@@ -245,21 +231,12 @@ def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> T
 
 
 def _loggers(params: Params, name: str) -> list[Logger]:
-    """Those that are switched on; a run that goes on after a kill goes on in them too."""
+    """The loggers that are switched on; a resumed run continues their runs."""
     folder, loggers = Path(os.environ.get("DVC_ROOT", "."), ".scratch"), list[Logger]()
     if params.compute.tensorboard:
         loggers.append(TensorBoardLogger(folder / "tensorboard", name=name))
     if params.compute.wandb:
         (folder / "wandb").mkdir(parents=True, exist_ok=True)
-        config = params.model_dump()
-        loggers.append(
-            WandbLogger(project="unsung", id=name, resume="allow", save_dir=folder, config=config, settings={"silent": True})
-        )
+        run: dict[str, Any] = {"id": name, "resume": "allow", "config": params.model_dump(), "settings": {"silent": True}}
+        loggers.append(WandbLogger(project="unsung", save_dir=folder, **run))
     return loggers
-
-
-def _quiet() -> None:
-    """Lightning's hints are for those who write the loop, not for those who watch it."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")
-    warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")

@@ -1,4 +1,4 @@
-"""How far the draws of a process are apart, at each frequency and moment of a track: the uncertainty map."""
+"""Uncertainty maps: the spread of a process's draws at each frequency and moment of a track."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +10,13 @@ from unsung.config.schema import Uncertainty
 from unsung.data.maps import FRAMES, FREQS, Maps, save_maps
 from unsung.data.tracks import Track, mixture
 from unsung.models.separator import Separator, generators
-from unsung.separation import Method, Plan, Window, windows
+from unsung.separation import Method, Plan, windows
 
 
 def write_maps(track: Track, folder: Path, method: Method, wanted: Uncertainty) -> None:
-    """Write the maps of a track to `folder`/<track>, unless that was done before; nothing where all draws are the same.
+    """Write the maps of a track to `folder/<track>`, unless they exist or all draws are the same.
 
-    A map is the standard deviation of the spectra over `wanted.draws` draws of `wanted.calls` network calls each; what was
-    separated may have come from other numbers of them.
+    A map is the standard deviation over `wanted.draws` draws of `wanted.calls` network calls each.
     """
     torch.set_num_threads(1)
     separator = method.load()
@@ -29,7 +28,7 @@ def write_maps(track: Track, folder: Path, method: Method, wanted: Uncertainty) 
 
 
 def _pieces(separator: Separator, track: Track, method: Method) -> Iterator[Maps]:
-    """The maps of one window after the other; none if there is nothing to compare."""
+    """The maps of the windows, one after the other; none if there is a single draw."""
     step = separator.config.hop_length * FRAMES
     length = max(1, round(method.separate.window_seconds * separator.config.sample_rate / step)) * step
     for window in windows(mixture(track), Plan(length, overlap=0, batch_size=1, seed=method.seed)):
@@ -38,11 +37,6 @@ def _pieces(separator: Separator, track: Track, method: Method) -> Iterator[Maps
         with torch.inference_mode():
             draws = separator.draws(waveform, rngs)[:, 0].cpu()
         if len(draws) > 1:
-            yield _map(draws, window, step)
-
-
-def _map(draws: torch.Tensor, window: Window, step: int) -> Maps:
-    """(draw, target, channel, freq, frame) -> the map of what is song in the window."""
-    power = draws.std(0).square().mean(1)[..., :-1]  # over the channels; the last frame is the next window's first
-    columns = torch.nn.functional.avg_pool2d(power, (FREQS, FRAMES), ceil_mode=True)
-    return columns[..., : -(-window.length // step)].sqrt().half().numpy()
+            power = draws.std(0).square().mean(1)[..., :-1]  # over the channels; the next window begins with the last frame
+            columns = torch.nn.functional.avg_pool2d(power, (FREQS, FRAMES), ceil_mode=True)
+            yield columns[..., : -(-window.length // step)].sqrt().half().numpy()  # without the padding

@@ -1,4 +1,4 @@
-"""The SDR of validation tracks: what the best weights and the number of network calls are chosen by."""
+"""The SDR of validation tracks, which chooses the best weights and the number of network calls."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ from unsung.scoring import formulas
 
 
 def valid_plan(params: Params) -> separation.Plan:
-    """How valid tracks are separated: in windows of 8 s that share 2 s, whatever the params of the stage `separate` are."""
-    window = 8 * params.audio.sample_rate
-    return separation.Plan(window, window // 4, 1, params.seed)
+    """Windows of 8 s that overlap by 2 s, independent of the params of the stage `separate`."""
+    second = params.audio.sample_rate
+    return separation.Plan(8 * second, 2 * second, batch_size=1, seed=params.seed)
 
 
 def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> float:
-    """The median SDR (dB) over the seconds of a track in which its targets sound, averaged over the targets."""
+    """The median SDR (dB) over the seconds in which a target sounds, averaged over the targets."""
     separator.eval()
     estimates = np.concatenate(list(separation.stems(separator, mixture(track), plan)), axis=1)
     second = separator.config.sample_rate
@@ -28,16 +28,12 @@ def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> floa
     for target, estimate in zip(separator.config.targets, estimates, strict=True):
         reference = audio.read(track.stems[target])
         sounds = ~formulas.silent(reference, second)
-        rates = formulas.framewise_sdr(reference, estimate, second)
-        medians.append(np.median(rates[sounds]) if sounds.any() else 0.0)
+        medians.append(np.median(formulas.framewise_sdr(reference, estimate, second)[sounds]) if sounds.any() else 0.0)
     return float(np.mean(medians))
 
 
 def sweep_track(track: Track, method: separation.Method, plan: separation.Plan, calls: Sequence[int]) -> pd.DataFrame:
-    """One row for each number of calls, that of the process among them: track, calls, valid_sdr (dB).
-
-    A process without a state knows one call only.
-    """
+    """A row (calls, valid_sdr in dB, track) for each number of calls, also the process's own."""
     torch.set_num_threads(1)
     separator = method.load()
     settings, rows = separator.process.settings, []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves `content`; `plan` holds what to do with the next requests: a status, or a number of bytes to stop after."""
+    """Serves `content`; `plan` has a status, or bytes to stop after, for each next request."""
 
     plan: list[int] = []
     content = b""
@@ -70,16 +70,16 @@ def serving(content: bytes) -> Iterator[tuple[str, type[Handler]]]:
 
 def zipped(root: Path, below: str = "") -> bytes:
     """A zip of all files below `root`, in a folder `below` if it has a name."""
-    found = io.BytesIO()
-    with zipfile.ZipFile(found, "w") as archive:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
         for path in sorted(path for path in root.rglob("*") if path.is_file()):
             archive.write(path, Path(below) / path.relative_to(root))
-    return found.getvalue()
+    return file.getvalue()
 
 
 def tarred(root: Path, below: str = "") -> bytes:
     """The same as tar.gz."""
-    found = io.BytesIO()
-    with tarfile.open(fileobj=found, mode="w:gz") as archive:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
         archive.add(root, below or ".")
-    return found.getvalue()
+    return file.getvalue()

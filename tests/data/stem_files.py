@@ -7,7 +7,7 @@ import numpy as np
 
 
 def write_stem_file(path: Path, stems: dict[str, np.ndarray], rate: int = 44_100) -> Path:
-    """An mp4 with an AAC stream for mixture, drums, bass, other and vocals; stems are (sample, channel)."""
+    """An mp4 with an AAC stream for mixture, drums, bass, other and vocals, (sample, channel)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", format="mp4") as container:
         order = ("mixture", "drums", "bass", "other", "vocals")

@@ -26,15 +26,20 @@ def settings(params):
     return make
 
 
-def test_gain_is_in_decibels(stem):
-    power = np.square(np.abs(augment.gain(stem, -6.0))).sum() / np.square(np.abs(stem)).sum()
+def test_gain_is_in_decibels(stem, settings):
+    always = settings(gain=1.0, gain_decibels=(-6.0, -6.0))
+    quiet = augment.vary(stem, always, np.random.default_rng(0), np.random.default_rng(1))
+    power = np.square(np.abs(quiet)).sum() / np.square(np.abs(stem)).sum()
     assert 10 * np.log10(power) == pytest.approx(-6, abs=1e-4)
 
 
-def test_swap_and_polarity_undo_themselves(stem):
-    np.testing.assert_array_equal(augment.swap(augment.swap(stem)), stem)
-    np.testing.assert_array_equal(augment.polarity(augment.polarity(stem)), stem)
-    np.testing.assert_array_equal(augment.swap(stem)[0], stem[1])
+@pytest.mark.parametrize(("name", "expected"), [("swap", lambda stem: stem[::-1]), ("polarity", lambda stem: -stem)])
+def test_swap_and_polarity_undo_themselves(stem, settings, name, expected):
+    def vary(stem):
+        return augment.vary(stem, settings(**{name: 1.0}), np.random.default_rng(0), np.random.default_rng(1))
+
+    np.testing.assert_array_equal(vary(stem), expected(stem))
+    np.testing.assert_array_equal(vary(vary(stem)), stem)
 
 
 def test_probabilities_of_zero_and_one_are_kept(stem, settings):
@@ -49,7 +54,7 @@ def test_probabilities_of_zero_and_one_are_kept(stem, settings):
 
 
 def tone(frequency, frames):
-    """The spectrum of a tone in stereo, the right channel at half the amplitude; its envelope ends at three quarters."""
+    """The spectrum of a stereo tone, half as loud on the right; it ends at three quarters."""
     t = np.arange(frames * STFT.hop_length) / RATE
     wave = np.sin(2 * np.pi * frequency * t) * (t < 0.75 * t[-1])
     return STFT.forward(torch.from_numpy(np.stack([wave, wave / 2]).astype(np.float32))).numpy()[..., :frames]
@@ -89,22 +94,22 @@ def test_a_segment_needs_more_frames_only_where_it_may_be_warped(settings):
 
 
 def test_what_is_drawn_lies_in_the_ranges_and_happens_as_often_as_asked(settings):
-    luck, mine = np.random.default_rng(0), settings(stretch=0.25, pitch=0.75)
-    drawn = np.array([augment.draw_warp(mine, luck) for _ in range(1000)])
+    rng, mine = np.random.default_rng(0), settings(stretch=0.25, pitch=0.75)
+    drawn = np.array([augment.draw_warp(mine, rng) for _ in range(1000)])
     assert drawn[:, 0].min() >= 0.9 and drawn[:, 0].max() <= 1.1 and np.abs(drawn[:, 1]).max() <= 2
     assert (drawn[:, 0] != 1).mean() == pytest.approx(0.25, abs=0.05)
     assert (drawn[:, 1] != 0).mean() == pytest.approx(0.75, abs=0.05)
-    assert {augment.draw_warp(settings(), luck) for _ in range(50)} == {(1.0, 0.0)}
+    assert {augment.draw_warp(settings(), rng) for _ in range(50)} == {(1.0, 0.0)}
 
 
-@pytest.mark.parametrize(("knob", "axis"), [("mask_frequency", -2), ("mask_time", -1)])
-def test_a_mask_hides_the_same_of_all_stems_and_their_sum(knob, axis, settings):
+@pytest.mark.parametrize(("name", "axis"), [("mask_frequency", -2), ("mask_time", -1)])
+def test_a_mask_hides_the_same_of_all_stems_and_their_sum(name, axis, settings):
     rng = np.random.default_rng(0)
     stems = (rng.standard_normal((3, 2, 50, 60)) + 1j).astype(np.complex64)
     widths = []
     for seed in range(50):
         found = stems.copy()
-        augment.mask(found, settings(**{knob: 1.0, f"{knob}_share": 0.2}), np.random.default_rng(seed))
+        augment.mask(found, settings(**{name: 1.0, f"{name}_share": 0.2}), np.random.default_rng(seed))
         hidden = found == 0
         assert (hidden == hidden[:1, :1]).all()
         lines = hidden[0, 0].all(axis=1 if axis == -2 else 0)
@@ -123,9 +128,9 @@ def test_no_mask_without_asking(settings):
     assert (stems == 1).all()
 
 
-@pytest.mark.parametrize("knob", ["stretch", "pitch"])
-def test_segments_too_long_to_be_warped_are_refused(params, knob):
+@pytest.mark.parametrize("name", ["stretch", "pitch"])
+def test_segments_too_long_to_be_warped_are_refused(params, name):
     roomy = {"segment_seconds": 2.0, "megabytes": 1.0}
-    changed(params, shards=roomy, **{f"train__augment__{knob}": 0.5})
+    changed(params, shards=roomy, **{f"train__augment__{name}": 0.5})
     with pytest.raises(ValueError, match=r"shards.segment_seconds must be at least 0\.\d\d"):
-        changed(params, train__segment_seconds=0.5, shards={**roomy, "segment_seconds": 0.52}, **{f"train__augment__{knob}": 0.5})
+        changed(params, train__segment_seconds=0.5, shards={**roomy, "segment_seconds": 0.52}, **{f"train__augment__{name}": 0.5})

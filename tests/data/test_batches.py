@@ -9,8 +9,8 @@ from unsung.data.shards import Settings, Shards
 
 @pytest.fixture
 def make(shards_folder, params):
-    def segments(targets=("vocals",), **knobs) -> Segments:
-        settings = params.train.augment.model_copy(update=knobs)
+    def segments(targets=("vocals",), **values) -> Segments:
+        settings = params.train.augment.model_copy(update=values)
         return Segments(Shards(shards_folder, "train", Settings.of(params)), targets, 50, settings, seed=0)
 
     return segments
@@ -38,13 +38,13 @@ def test_a_coherent_sample_is_one_moment_of_one_song(make):
 
 
 @pytest.mark.parametrize("remix", [0.0, 1.0])
-@pytest.mark.parametrize("knob", ["mixup", "stretch", "pitch", "mask_frequency", "mask_time"])
-def test_a_knob_changes_some_samples_and_no_shape(make, remix, knob):
-    plain, some = make(remix=remix, silent=0.0), make(remix=remix, silent=0.0, **{knob: 0.3})
+@pytest.mark.parametrize("name", ["mixup", "stretch", "pitch", "mask_frequency", "mask_time"])
+def test_a_setting_changes_some_samples_and_no_shape(make, remix, name):
+    plain, some = make(remix=remix, silent=0.0), make(remix=remix, silent=0.0, **{name: 0.3})
     plain.longest = some.longest  # a segment that may be warped must leave room, so moments would be others
     same = [torch.equal(plain[number]["stems"], some[number]["stems"]) for number in range(40)]
     assert all(plain[number]["stems"].shape == some[number]["stems"].shape for number in range(5))
-    if knob == "mixup" and not remix:
+    if name == "mixup" and not remix:
         assert all(same)  # of remixed stems only
     else:
         assert 0 < sum(same) < 40
@@ -94,10 +94,10 @@ def test_targets_come_first_and_the_rest_last(make, targets, parts):
 EVERYTHING = {"mixup": 0.5, "gain": 0.5, "stretch": 0.5, "pitch": 0.5, "mask_frequency": 0.5, "mask_time": 0.5}
 
 
-@pytest.mark.parametrize("knobs", [{}, EVERYTHING], ids=["as it comes", "everything"])
-def test_batches_do_not_depend_on_the_workers(make, params, knobs):
-    alone = [batch["stems"] for batch in loader(make(**knobs), params)]
-    together = [batch["stems"] for batch in loader(make(**knobs), changed(params, compute__loader_workers=2))]
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["as it comes", "everything"])
+def test_batches_do_not_depend_on_the_workers(make, params, values):
+    alone = [batch["stems"] for batch in loader(make(**values), params)]
+    together = [batch["stems"] for batch in loader(make(**values), changed(params, compute__loader_workers=2))]
     assert len(alone) == epochs(params.train)[1]
     assert all(torch.equal(a, b) for a, b in zip(alone, together, strict=True))
 

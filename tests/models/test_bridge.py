@@ -46,7 +46,7 @@ def test_a_step_from_the_marginal_is_the_marginal_again(song):
     draws = []
     for seed in range(2000):
         x = bridge.marginal(a, y, torch.full((2,), t), 0.5, rngs(seed=seed))
-        draws.append(bridge.step(x, a, y, t, s, 0.5, rngs(seed=seed + 10_000)))
+        draws.append(bridge.step(x, a, y, (t, s), 0.5, rngs(seed=seed + 10_000)))
     found = torch.stack(draws)
     spread = 0.5 * (s * (1 - s)) ** 0.5 * y.abs().unsqueeze(1)
     assert ((found.mean(0) - ((1 - s) * a + s * y.unsqueeze(1))).abs() / spread).mean() < 0.05

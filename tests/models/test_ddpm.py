@@ -38,12 +38,12 @@ def perfect(process, a, y):
     """A network that knows the counterfactual and says it in the way the process wants."""
 
     def network(state, mixture, time):
-        if process.forward.prediction == "data":
+        if process.settings.forward.prediction == "data":
             return (y.unsqueeze(1) - a) / y.unsqueeze(1)
-        abar = process.abar[(time * (process.forward.timesteps - 1)).round().long()].view(-1, 1, 1, 1, 1)
+        abar = process.abar[(time * (process.settings.forward.timesteps - 1)).round().long()].view(-1, 1, 1, 1, 1)
         x, x0 = process.diffused(state), process.diffused(a)
         noise = (x - abar.sqrt() * x0) / (1 - abar).sqrt()
-        return noise if process.forward.prediction == "epsilon" else abar.sqrt() * noise - (1 - abar).sqrt() * x0
+        return noise if process.settings.forward.prediction == "epsilon" else abar.sqrt() * noise - (1 - abar).sqrt() * x0
 
     return network
 

@@ -38,7 +38,7 @@ def terms(case, **values):
     return losses.Criterion(settings(**values), TARGETS, STFT).terms(estimate, reference, mixture)
 
 
-def test_every_knob_is_a_term_and_the_other_way_round(case):
+def test_every_setting_is_a_term_and_the_other_way_round(case):
     estimate = terms(case, **dict.fromkeys(TERMS, 1.0))
     assert set(estimate) == TERMS | {f"{name}_stem" for name in BENT} | {"loss"}
     assert set(Loss.model_fields) == TERMS | {"stem_weight", "target_weights"}

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -7,7 +8,7 @@ from tests.conftest import changed
 from unsung.config.schema import Params
 from unsung.data.tracks import Track, read_index
 from unsung.models.separator import Config, Separator
-from unsung.reporting.scenes import Folders, Scene, chosen, scenes
+from unsung.reporting.scenes import Scene, chosen, scenes
 from unsung.scoring.aggregate import by_track
 from unsung.scoring.evaluation import score_track
 from unsung.separation import Method, separate_track
@@ -23,7 +24,8 @@ class Run:
 
     params: Params
     track: Track
-    folders: Folders
+    separated: Path
+    uncertainty: Path
     frames: pd.DataFrame
     scores: pd.DataFrame
 
@@ -31,17 +33,17 @@ class Run:
         """Those of the report."""
         params = params or self.params
         moments = chosen(self.scores, self.frames, params)
-        return list(scenes(moments, [self.track], self.frames, self.folders, params))
+        return list(scenes(moments, [self.track], self.frames, self.separated, self.uncertainty, params))
 
 
 @pytest.fixture(scope="session")
 def run(stems_folder, params, tmp_path_factory):
     folder = tmp_path_factory.mktemp("separated")
-    folders = Folders(folder / "estimates", folder / "uncertainty")
+    separated, uncertainty = folder / "estimates", folder / "uncertainty"
     track = read_index(stems_folder / "test")[0]
     Separator(Config.of(params, covers_song=False)).save(folder / "model")
     method = Method.of(folder / "model", params)
-    separate_track(track, folders.estimates, method)
-    write_maps(track, folders.uncertainty, method, params.uncertainty)
-    frames, whole = score_track(track, folders.estimates, params)
-    return Run(changed(params, report__clip_seconds=2.0), track, folders, frames, by_track(frames, whole))
+    separate_track(track, separated, method)
+    write_maps(track, uncertainty, method, params.uncertainty)
+    frames, whole = score_track(track, separated, params)
+    return Run(changed(params, report__clip_seconds=2.0), track, separated, uncertainty, frames, by_track(frames, whole))

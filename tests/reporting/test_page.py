@@ -1,4 +1,4 @@
-"""The listening page in a browser, as people use it: it loads, plays, switches at the same moment, seeks, and needs no network."""
+"""The listening page in a browser: it loads, plays, switches in place, seeks, without a network."""
 
 import base64
 import io
@@ -43,7 +43,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, page_file):
-    """The page, opened from its file without a network; it fails at the end if the console had an error."""
+    """The page, opened from its file without a network. Errors in the console fail the test."""
     context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900})
     opened, errors = context.new_page(), []
     opened.on("console", lambda message: errors.append(message.text) if message.type in {"error", "warning"} else None)

@@ -72,7 +72,7 @@ def test_a_scene_has_all_sounds_of_its_moment(run):
 
 def test_a_scene_has_the_part_of_the_map_that_is_of_its_moment(run):
     for scene in run.scenes():
-        whole = np.load(run.folders.uncertainty / run.track.name / "vocals.npy")
+        whole = np.load(run.uncertainty / run.track.name / "vocals.npy")
         columns = slice(round(scene.moment.start * 8000) // 256, -(-round(scene.moment.end * 8000) // 256))
         np.testing.assert_array_equal(scene.uncertainty["vocals"], whole[:, columns])
 

@@ -20,7 +20,7 @@ ONE = workers(1)
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two tracks of four stems and their mixture, and estimates of vocals and accompaniment; the stems."""
+    """References: two tracks of four stems and a mixture. Estimates: vocals and accompaniment."""
     rng = np.random.default_rng(0)
     songs = {}
     for number, name in enumerate(("Artist - One", "test/Artist - Two")):

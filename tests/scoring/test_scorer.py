@@ -23,59 +23,59 @@ def settings(engine="unsung", silent="scored", taps=64):
 @pytest.fixture
 def case():
     rng = np.random.default_rng(0)
-    truth = {"vocals": rng.standard_normal((5 * RATE, 2)), "accompaniment": rng.standard_normal((5 * RATE, 2))}
-    found = {name: samples + 0.3 * rng.standard_normal(samples.shape) for name, samples in truth.items()}
-    return ({n: s.astype(np.float32) for n, s in x.items()} for x in (truth, found))
+    references = {"vocals": rng.standard_normal((5 * RATE, 2)), "accompaniment": rng.standard_normal((5 * RATE, 2))}
+    estimates = {name: samples + 0.3 * rng.standard_normal(samples.shape) for name, samples in references.items()}
+    return ({n: s.astype(np.float32) for n, s in x.items()} for x in (references, estimates))
 
 
 def test_both_engines_give_the_same_tables(case):
-    truth, found = case
-    truth["vocals"][RATE : 2 * RATE], found["accompaniment"][3 * RATE : 4 * RATE] = 0, 0
+    references, estimates = case
+    references["vocals"][RATE : 2 * RATE], estimates["accompaniment"][3 * RATE : 4 * RATE] = 0, 0
     for silent in ("scored", "dropped"):
-        mine, his = (Scorer(truth, RATE, settings(engine, silent)) for engine in ENGINES)
+        mine, his = (Scorer(references, RATE, settings(engine, silent)) for engine in ENGINES)
         for method, columns in (("frames", MEASURES), ("whole", SOURCES)):
-            ours, theirs = (getattr(scorer, method)(found) for scorer in (mine, his))
+            ours, theirs = (getattr(scorer, method)(estimates) for scorer in (mine, his))
             assert ours.drop(columns=list(columns)).equals(theirs.drop(columns=list(columns)))
             np.testing.assert_allclose(ours[list(columns)], theirs[list(columns)], atol=1e-6)
 
 
 def test_the_frames_have_their_places(case):
-    truth, found = case
-    table = Scorer(truth, RATE, settings()).frames(found)
+    references, estimates = case
+    table = Scorer(references, RATE, settings()).frames(estimates)
     assert list(table["source"].unique()) == ["vocals", "accompaniment"]
     assert table["start"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0] * 2 and (table["dropped"] == "").all()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_estimates_of_some_sources_are_scored_against_all(case, engine):
-    truth, found = case
-    whole, part = (Scorer(truth, RATE, settings(engine)) for _ in range(2))
-    first = {"vocals": found["vocals"]}
+    references, estimates = case
+    whole, part = (Scorer(references, RATE, settings(engine)) for _ in range(2))
+    first = {"vocals": estimates["vocals"]}
     for method in ("frames", "whole"):
-        expected = getattr(whole, method)(found)
+        expected = getattr(whole, method)(estimates)
         mine = getattr(part, method)(first)
         assert mine.equals(expected[expected["source"] == "vocals"])
 
 
 def test_frames_with_a_silent_reference_are_counted_and_have_no_score(case):
-    truth, found = case
-    truth["vocals"][RATE : 3 * RATE] = 0
-    table = Scorer(truth, RATE, settings()).frames(found)
+    references, estimates = case
+    references["vocals"][RATE : 3 * RATE] = 0
+    table = Scorer(references, RATE, settings()).frames(estimates)
     assert (table["dropped"] == "silent reference").tolist() == [False, True, True, False, False] * 2
     assert table["sdr"].isna().tolist() == (table["dropped"] != "").tolist()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_silent_estimate_cannot_improve_the_score_unless_wanted(case, engine):
-    truth, found = case
-    good = Scorer(truth, RATE, settings(engine)).frames(found)
-    found["vocals"][RATE : 2 * RATE] = 0
-    table = Scorer(truth, RATE, settings(engine)).frames(found)
+    references, estimates = case
+    good = Scorer(references, RATE, settings(engine)).frames(estimates)
+    estimates["vocals"][RATE : 2 * RATE] = 0
+    table = Scorer(references, RATE, settings(engine)).frames(estimates)
     assert not table["sdr"].isna().any()
     frame = table[(table["source"] == "vocals") & (table["frame"] == 1)].iloc[0]
     assert frame["sdr"] == pytest.approx(0, abs=1e-3)
     assert table["sdr"].median() <= good["sdr"].median()
-    table = Scorer(truth, RATE, settings(engine, "dropped")).frames(found)
+    table = Scorer(references, RATE, settings(engine, "dropped")).frames(estimates)
     assert (
         (table["dropped"] == "silent estimate").tolist() == table["sdr"].isna().tolist() == [False, True, False, False, False] * 2
     )
@@ -83,35 +83,35 @@ def test_a_silent_estimate_cannot_improve_the_score_unless_wanted(case, engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_source_that_is_silent_throughout_is_reported_and_not_raised(case, engine):
-    truth, found = case
-    found["vocals"][:] = 0
-    table = Scorer(truth, RATE, settings(engine)).frames(found)
+    references, estimates = case
+    estimates["vocals"][:] = 0
+    table = Scorer(references, RATE, settings(engine)).frames(estimates)
     np.testing.assert_allclose(table[table["source"] == "vocals"]["sdr"], 0, atol=1e-3)
-    silence = Scorer(truth, RATE, settings(engine)).whole(found).set_index("source").loc["vocals"]
+    silence = Scorer(references, RATE, settings(engine)).whole(estimates).set_index("source").loc["vocals"]
     assert silence["v3_sdr"] < 0 and silence["si_sdr"] == -np.inf and silence["global_sdr"] == 0
-    assert (Scorer(truth, RATE, settings(engine, "dropped")).frames(found)["dropped"] == "silent estimate").all()
-    assert Scorer(truth, RATE, settings(engine, "dropped")).whole(found)["v3_sdr"].isna().all()
-    truth["vocals"][:] = 0
-    scorer = Scorer(truth, RATE, settings(engine))
-    assert (scorer.frames(found)["dropped"] == "silent reference").all() and scorer.frames(found)["sdr"].isna().all()
-    whole = scorer.whole(found).set_index("source")
+    assert (Scorer(references, RATE, settings(engine, "dropped")).frames(estimates)["dropped"] == "silent estimate").all()
+    assert Scorer(references, RATE, settings(engine, "dropped")).whole(estimates)["v3_sdr"].isna().all()
+    references["vocals"][:] = 0
+    scorer = Scorer(references, RATE, settings(engine))
+    assert (scorer.frames(estimates)["dropped"] == "silent reference").all() and scorer.frames(estimates)["sdr"].isna().all()
+    whole = scorer.whole(estimates).set_index("source")
     assert whole["v3_sdr"].isna().all() and np.isnan(whole.loc["vocals", "si_sdr"]) and whole.loc["accompaniment", "si_sdr"] > 5
 
 
 def test_a_track_shorter_than_a_window_has_one_frame(case):
-    truth, found = ({name: samples[: RATE // 2] for name, samples in x.items()} for x in case)
-    table = Scorer(truth, RATE, settings()).frames(found)
+    references, estimates = ({name: samples[: RATE // 2] for name, samples in x.items()} for x in case)
+    table = Scorer(references, RATE, settings()).frames(estimates)
     assert len(table) == 2 and table["sdr"].notna().all()
 
 
 def test_an_empty_band_is_said_to_be_one(case):
-    truth, found = case
-    assert not Scorer(truth, RATE, settings(taps=512)).whole(found)["ill_posed"].any()
-    spectra = {name: np.fft.rfft(samples, axis=0) for name, samples in truth.items()}
+    references, estimates = case
+    assert not Scorer(references, RATE, settings(taps=512)).whole(estimates)["ill_posed"].any()
+    spectra = {name: np.fft.rfft(samples, axis=0) for name, samples in references.items()}
     for spectrum in spectra.values():
         spectrum[len(spectrum) // 2 :] = 0
     empty = {name: np.fft.irfft(spectrum, axis=0) for name, spectrum in spectra.items()}
-    assert Scorer(empty, RATE, settings(taps=512)).whole(found)["ill_posed"].all()
+    assert Scorer(empty, RATE, settings(taps=512)).whole(estimates)["ill_posed"].all()
 
 
 @pytest.mark.parametrize("off", [-1e-9, 1e-9])
@@ -147,15 +147,15 @@ def test_the_stage_that_scores_takes_the_same_code_path_on_every_machine(tmp_pat
 
 
 def test_scoring_needs_no_ffmpeg():
-    """museval's own import fails without the ffmpeg and ffprobe programs; ours does not ask for them."""
+    """`import museval` fails without the programs ffmpeg and ffprobe; ours needs neither."""
     code = "from unsung.scoring.scorer import museval_metrics as m; import sys; assert m.bss_eval and 'stempeg' not in sys.modules"
     environment = {"PATH": "", "PYTHONPATH": str(ROOT / "src")}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 
 
 def test_noise_is_given_to_silent_windows_only(case):
-    _, found = case
-    estimates = np.stack(list(found.values()))
+    _, estimates = case
+    estimates = np.stack(list(estimates.values()))
     estimates[0, RATE : 2 * RATE] = 0
     given = scorer.audible(estimates, RATE)
     changed = (given != estimates).any(axis=2)

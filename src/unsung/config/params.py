@@ -1,11 +1,12 @@
-"""params.yaml, loaded and checked.
+"""params.yaml, loaded and checked, so that a stage never meets a wrong value.
 
-Values are checked when they are loaded, so a stage never meets a wrong one: an unknown key, a missing key, a value of
-another type and a combination that cannot work are each one line naming the key.
+An unknown key, a missing key, a value of another type and a combination that cannot work are each
+one line that names the key.
 """
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -19,24 +20,33 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check a params file.
 
     Raises:
-        UserError: the file is missing, is not YAML, or a value in it is missing, unknown or impossible.
+        UserError: the file is missing, is not YAML, or a value in it is missing, unknown or
+            impossible.
+    """
+    return validate(params_schema(), read_yaml(path, YAML(typ="safe")), str(path))
+
+
+def read_yaml(path: Path, yaml: YAML, missing: str = "") -> Any:
+    """The values of a YAML file.
+
+    Raises:
+        UserError: the file is not there (`missing` is what to say then) or is not YAML.
     """
     try:
-        values = YAML(typ="safe").load(path)
+        return yaml.load(path)
     except FileNotFoundError:
-        raise UserError(f"{path} is not here; run from the project's folder") from None
+        raise UserError(missing or f"{path} is not here; run from the project's folder") from None
     except YAMLError as error:
         raise UserError(f"{path} is not YAML: {error}") from None
-    return validate(params_schema(), values, str(path))
 
 
 def data_root(params: Params) -> Path:
-    """The user's folder of tracks; a relative one starts at the main checkout, also in a queued experiment."""
+    """The user's folder of tracks; a relative path starts at the main checkout."""
     return Path(os.environ.get("DVC_ROOT", "."), Path(params.data.root).expanduser())
 
 
 def resume_folder(params: Params) -> Path | None:
-    """The model folder to begin training with, if there is one; a relative one starts at the main checkout, as data.root does.
+    """The model folder to begin training with, if there is one; relative as data.root is.
 
     Raises:
         UserError: it is in this checkout's models/, which DVC empties before it trains.

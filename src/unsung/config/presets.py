@@ -1,8 +1,8 @@
-"""Presets: presets/<name>.yaml holds the few values that a dataset or a machine wants other than the demo's.
+"""Presets: presets/<name>.yaml holds the values of a dataset or a machine that are not the demo's.
 
-A preset is written into params.yaml, where every value can be seen and changed; comments and all other values stay. It starts
-from presets/demo.yaml, which has the demo's value for every key that any preset changes, so that going from one to another
-leaves nothing of the first.
+A preset is written into params.yaml, where every value can be seen and changed; comments and all
+other values stay. presets/demo.yaml is written first. It has the demo's value for every key that
+any preset changes, so nothing is left of an earlier preset.
 """
 
 import difflib
@@ -11,64 +11,43 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from unsung.config.params import read_yaml
 from unsung.config.schema import params_schema
 from unsung.config.section import validate
 from unsung.errors import UserError
 from unsung.files import atomically
 
-DEMO = "demo"
-
 
 def apply(name: str, root: str = "", folder: Path = Path("presets"), path: Path = Path("params.yaml")) -> str:
-    """Write a preset into a params file, with `root` as its data.root if given; the difference that made, as a unified diff.
+    """Write a preset into a params file, with `root` as its data.root if given.
+
+    Returns the difference as a unified diff.
 
     Raises:
         UserError: there is no such preset or params file, or one of them does not fit the schema.
     """
-    before = _read(path, f"{path} is not here; run from the project's folder")
-    known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml")))
-    values = _load(before, path)
+    yaml = YAML()  # keeps comments, order and the way numbers are written
+    yaml.width = 10_000  # never folds a line
+    values = read_yaml(path, yaml)
+    before, after = path.read_text(), StringIO()
     validate(params_schema(), values, str(path))
-    for preset in (DEMO, name):
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "nothing"
+    for preset in ("demo", name):
         file = folder / f"{preset}.yaml"
-        _set(values, _load(_read(file, f"there is no preset {preset}, only {known or 'nothing'} ({folder}/)"), file), file)
+        _set(values, read_yaml(file, yaml, f"there is no preset {preset}, only {known} ({folder}/)"), file)
     if root:
         values["data"]["root"] = root
     validate(params_schema(), values, str(path))
-    after = StringIO()
-    _yaml().dump(values, after)
+    yaml.dump(values, after)
     with atomically(path) as partial:
         partial.write_text(after.getvalue())
-    return "".join(
-        difflib.unified_diff(before.splitlines(True), after.getvalue().splitlines(True), str(path), f"{path} ({name})", n=0)
-    )
-
-
-def _yaml() -> YAML:
-    """Keeps comments, order and the way numbers are written."""
-    yaml = YAML()
-    yaml.width = 10_000  # never folds a line
-    return yaml
-
-
-def _read(path: Path, missing: str) -> str:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        raise UserError(missing) from None
-
-
-def _load(text: str, path: Path) -> Any:
-    try:
-        return _yaml().load(text)
-    except YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}") from None
+    old, new = before.splitlines(True), after.getvalue().splitlines(True)
+    return "".join(difflib.unified_diff(old, new, str(path), f"{path} ({name})", n=0))
 
 
 def _set(values: Any, wanted: Any, file: Path, above: str = "") -> None:
-    """Put the values of `wanted` in place, keeping what the keys beside them are."""
+    """Put the values of `wanted` in place; the keys beside them keep theirs."""
     if not isinstance(wanted, dict):
         raise UserError(f"{file} has no sections; give it keys and values as in params.yaml")
     for key, value in wanted.items():

@@ -1,7 +1,7 @@
-"""What params.yaml can choose from. To add a provider, a network or a process: its module, and one line here.
+"""What params.yaml can choose from: a new provider, network or process needs one line here.
 
-A name stands for a module with a class `Settings`, its section of params.yaml. Modules are imported by name when they are first
-needed, so config knows none of them. What else they offer say data/providers, models/networks and models/processes.
+A name stands for a module with a class `Settings`, its section of params.yaml. It is imported when
+it is first needed, so config depends on none. base.py beside it says what else it offers.
 """
 
 from collections.abc import Mapping

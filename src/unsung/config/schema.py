@@ -1,6 +1,7 @@
-"""The sections of params.yaml that are always there, and Params, which holds them all and checks what spans several.
+"""The sections of params.yaml that are always there, and Params, which holds and checks them all.
 
-The settings of a provider, a network or a process are in its own module; `params_schema` adds those of the registries.
+The settings of a provider, a network or a process are in its own module. `params_schema` adds those
+of the registries.
 """
 
 from functools import cache
@@ -52,21 +53,18 @@ class Model(Section):
         return self
 
 
-Range = tuple[float, float]
-
-
 class Augment(Section):
     remix: Share
     silent: Share
     mixup: Share
     gain: Share
-    gain_decibels: Range
+    gain_decibels: tuple[float, float]
     swap: Share
     polarity: Share
     stretch: Share
     stretch_rate: tuple[PositiveFloat, PositiveFloat]
     pitch: Share
-    pitch_semitones: Range
+    pitch_semitones: tuple[float, float]
     mask_frequency: Share
     mask_frequency_share: Share
     mask_time: Share
@@ -184,65 +182,52 @@ class Params(Section):
     @property
     def provider(self) -> Section:
         """The settings of the chosen provider."""
-        found: Section = getattr(self.providers, self.data.provider)
-        return found
+        return getattr(self.providers, self.data.provider)
 
     @property
     def network(self) -> NetworkSettings:
         """The settings of the chosen network."""
-        found: NetworkSettings = getattr(self.networks, self.model.network)
-        return found
+        return getattr(self.networks, self.model.network)
 
     @property
     def process(self) -> ProcessSettings:
         """The settings of the chosen process."""
-        found: ProcessSettings = getattr(self.processes, self.model.process)
-        return found
+        return getattr(self.processes, self.model.process)
 
     @model_validator(mode="after")
-    def _process_fits(self) -> "Params":
+    def _choices_fit(self) -> "Params":
         self.process.check(self.network, [self.train.valid_calls, *self.sweep.calls, self.uncertainty.calls])
+        if odd := set(self.train.loss.target_weights) - set(self.model.targets):
+            raise ValueError(f"train.loss.target_weights has {min(odd)}, which is not among model.targets")
         return self
 
     @model_validator(mode="after")
     def _durations_fit(self) -> "Params":
         least = 2 * self.stft.n_fft / self.audio.sample_rate
         if min(self.train.segment_seconds, self.separate.window_seconds) < least:
-            raise ValueError(
-                f"train.segment_seconds and separate.window_seconds must be at least {least:.3f}, two windows of the STFT"
-            )
+            what = "train.segment_seconds and separate.window_seconds"
+            raise ValueError(f"{what} must be at least {least:.3f}, two windows of the STFT")
         if self.train.segment_seconds > self.shards.segment_seconds:
             raise ValueError("train.segment_seconds must not exceed shards.segment_seconds")
         augment, ends = self.train.augment, (self.stft.n_fft + 4 * self.stft.hop_length) / self.audio.sample_rate
         longest = max(1.0, augment.stretch_rate[1]) if augment.stretch else 1.0
         needed = longest * (self.train.segment_seconds + ends)
         if (augment.stretch or augment.pitch) and needed > self.shards.segment_seconds:
-            raise ValueError(
-                f"train.augment.stretch and pitch need more than a segment: shards.segment_seconds must be at least {needed:.2f}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _targets_are_known(self) -> "Params":
-        if odd := set(self.train.loss.target_weights) - set(self.model.targets):
-            raise ValueError(f"train.loss.target_weights has {min(odd)}, which is not among model.targets")
+            what = "train.augment.stretch and pitch need more than a segment"
+            raise ValueError(f"{what}: shards.segment_seconds must be at least {needed:.2f}")
         return self
 
 
 def params_schema() -> type[Params]:
     """Params with the settings of all that the registries name."""
-    names = [tuple(each) for each in (registry.PROVIDERS, registry.NETWORKS, registry.PROCESSES)]
-    return _params_schema(*names)
-
-
-def _one_of(names: tuple[str, ...]) -> Any:
-    return Literal[names]
+    return _params_schema(*map(tuple, (registry.PROVIDERS, registry.NETWORKS, registry.PROCESSES)))
 
 
 @cache
 def _params_schema(providers: tuple[str, ...], networks: tuple[str, ...], processes: tuple[str, ...]) -> type[Params]:
-    data = create_model("Data", __base__=Data, provider=(_one_of(providers), ...))
-    model = create_model("Model", __base__=Model, network=(_one_of(networks), ...), process=(_one_of(processes), ...))
+    one_of: Any = Literal  # mypy wants to know the names
+    data = create_model("Data", __base__=Data, provider=(one_of[providers], ...))
+    model = create_model("Model", __base__=Model, network=(one_of[networks], ...), process=(one_of[processes], ...))
     return create_model(
         "Params",
         __base__=Params,

@@ -64,10 +64,8 @@ def validate(schema: type[S], values: Any, where: str) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file"
-        what = {
-            "missing": "is missing; add it",
-            "extra_forbidden": "is not a parameter; remove it or mend its name",
-        }.get(first["type"], f"is {first['input']!r}: {first['msg'].removeprefix('Value error, ')}")
-        if isinstance(first["input"], dict) and first["type"] == "value_error":
-            what = str(first["msg"]).removeprefix("Value error, ")
-        raise UserError(f"{key} in {where} {what}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        if not (isinstance(first["input"], dict) and first["type"] == "value_error"):
+            message = f"is {first['input']!r}: {message}"
+        known = {"missing": "is missing; add it", "extra_forbidden": "is not a parameter; remove it or mend its name"}
+        raise UserError(f"{key} in {where} {known.get(first['type'], message)}") from None

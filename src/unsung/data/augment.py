@@ -1,8 +1,8 @@
-"""What can happen to a training segment. Each works on complex spectra (..., channel, freq, frame) and keeps their length.
+"""Augmentation of training segments: complex spectra (..., channel, freq, frame).
 
-A stem of a remixed segment may be louder, swapped, upside down, warped, or two of its kind at once; the stems of a coherent
-segment are warped together. Masks hide the same band or moment of all stems. The mixture is made afterwards, as the sum of the
-stems, so whatever happens they add up to it.
+A stem of a remixed segment may get a gain, swapped channels, the other sign, another speed or pitch
+or a second stem of its kind. The stems of a coherent segment are warped together. Masks hide the
+same part of all stems. The mixture is made afterwards, so the stems always add up to it.
 """
 
 import math
@@ -20,28 +20,13 @@ Stem = Complex[np.ndarray, "channel freq frame"]
 Stems = Complex[np.ndarray, "part channel freq frame"]
 
 
-def gain(stem: Stem, decibels: float) -> Stem:
-    """Louder or softer."""
-    return stem * np.float32(10 ** (decibels / 20))
-
-
-def swap(stem: Stem) -> Stem:
-    """Left for right."""
-    return stem[::-1]
-
-
-def polarity(stem: Stem) -> Stem:
-    """Upside down: it sounds the same and adds up differently."""
-    return -stem
-
-
 def warp(
     stem: Complex[np.ndarray, "channel freq longer"], rate: float, semitones: float, frames: int, stft: Stft
 ) -> Complex[np.ndarray, "channel freq {frames}"]:
-    """`rate` times faster and `semitones` higher: a phase vocoder, and for the pitch a resampling of what it makes.
+    """`rate` times faster and `semitones` higher: a phase vocoder, and resampling for the pitch.
 
-    The vocoder is torchaudio's (Flanagan and Golden 1966, doi:10.1002/j.1538-7305.1966.tb01706.x). The stem must have `needed`
-    frames.
+    The vocoder is torchaudio's (Flanagan and Golden 1966, doi:10.1002/j.1538-7305.1966.tb01706.x).
+    The stem must have `needed` frames.
     """
     higher, context = 2 ** (semitones / 12), _context(stft)
     advance = torch.linspace(0, math.pi * stft.hop_length, stem.shape[-2])[:, None]
@@ -58,7 +43,7 @@ def needed(frames: int, rate: float, stft: Stft) -> int:
 
 
 def _context(stft: Stft) -> int:
-    """Frames at either end that see beyond it."""
+    """Frames at either end whose windows reach beyond it."""
     return stft.n_fft // stft.hop_length // 2 + 1
 
 
@@ -69,26 +54,26 @@ def longest(frames: int, settings: Augment, stft: Stft) -> int:
     return needed(frames, max(1.0, settings.stretch_rate[1]) if settings.stretch else 1.0, stft)
 
 
-def draw_warp(settings: Augment, luck: np.random.Generator) -> tuple[float, float]:
-    """A rate and a number of semitones for `warp`; 1 and 0 for leaving things as they are."""
-    stretched, rate = luck.random() < settings.stretch, luck.uniform(*settings.stretch_rate)
-    shifted, semitones = luck.random() < settings.pitch, luck.uniform(*settings.pitch_semitones)
+def draw_warp(settings: Augment, rng: np.random.Generator) -> tuple[float, float]:
+    """A rate and a number of semitones for `warp`; 1 and 0 change nothing."""
+    stretched, rate = rng.random() < settings.stretch, rng.uniform(*settings.stretch_rate)
+    shifted, semitones = rng.random() < settings.pitch, rng.uniform(*settings.pitch_semitones)
     return (rate if stretched else 1.0), (semitones if shifted else 0.0)
 
 
-def vary(stem: Stem, settings: Augment, rng: np.random.Generator, luck: np.random.Generator) -> Stem:
-    """Draw what happens to one stem; always the same number of draws, so that one knob does not change the others' luck."""
-    decibels, swapped, turned = rng.uniform(*settings.gain_decibels), rng.random() < settings.swap, rng.random() < settings.polarity
-    if luck.random() < settings.gain:
-        stem = gain(stem, decibels)
-    if swapped:
-        stem = swap(stem)
-    return polarity(stem) if turned else stem
+def vary(stem: Stem, settings: Augment, rng: np.random.Generator, extra_rng: np.random.Generator) -> Stem:
+    """Vary one stem at random; the number of draws does not depend on the settings."""
+    decibels = rng.uniform(*settings.gain_decibels)
+    swapped, inverted = rng.random() < settings.swap, rng.random() < settings.polarity
+    if extra_rng.random() < settings.gain:
+        stem = stem * np.float32(10 ** (decibels / 20))
+    stem = stem[::-1] if swapped else stem  # left for right
+    return -stem if inverted else stem  # it sounds the same and adds up differently
 
 
-def mask(stems: Stems, settings: Augment, luck: np.random.Generator) -> None:
-    """Silence a band of frequencies, or a moment, in all stems alike and in place (Park et al. 2019, arXiv:1904.08779)."""
-    draws = luck.random(6)
+def mask(stems: Stems, settings: Augment, rng: np.random.Generator) -> None:
+    """Silence a band or a moment of all stems, in place (Park et al. 2019, arXiv:1904.08779)."""
+    draws = rng.random(6)
     if draws[0] < settings.mask_frequency:
         stems[..., _part(stems.shape[-2], settings.mask_frequency_share, draws[1], draws[2]), :] = 0
     if draws[3] < settings.mask_time:

@@ -1,7 +1,7 @@
-"""Training segments: sample i of a run is a function of (seed, i), whatever the number of workers and after resuming.
+"""Training segments: sample i of a run follows from (seed, i) alone, so workers cannot matter.
 
-A coherent sample is one moment of one song. Any other takes each stem from a moment of its own (Uhlich et al. 2017,
-doi:10.1109/ICASSP.2017.7952158), varied by augment.py. Some samples have no target at all, so that silence is learned.
+A coherent sample is one moment of one song. Any other takes each stem from a moment of its own
+(Uhlich et al. 2017, doi:10.1109/ICASSP.2017.7952158), varied by augment.py. Some have no target.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,8 @@ from unsung.data.augment import Stem, Stems
 from unsung.data.shards import Row, Shards
 
 Moment = tuple[Row, int]  # a row and its first frame
-# stems: complex (target + 1, channel, freq, frame), the last being all the rest; number: (). A batch has one more axis in front.
+# stems: complex (target + 1, channel, freq, frame), the last is the sum of all others; number: ().
+# A batch has one more axis in front.
 Sample = dict[str, Tensor]
 
 
@@ -35,9 +36,8 @@ class Segments(Dataset[Sample]):
         return {name: value[0] for name, value in self.__getitems__([number]).items()}
 
     def __getitems__(self, numbers: Sequence[int]) -> Sample:
-        """Draw a whole batch, in place: allocated as one array by numpy, it lies in huge pages, which is half the time."""
-        shape = (len(numbers), len(self.targets) + 1, *self.shards.settings.shape[:2], self.frames)
-        batch = np.empty(shape, np.complex64)
+        """Draw a batch in place: one array of numpy lies in huge pages and takes half the time."""
+        batch = np.empty((len(numbers), len(self.targets) + 1, *self.shards.settings.shape[:2], self.frames), np.complex64)
         for number, sample in zip(numbers, batch, strict=True):
             self._draw(number, sample)
         return {"stems": torch.from_numpy(batch), "number": torch.tensor(numbers)}
@@ -45,25 +45,26 @@ class Segments(Dataset[Sample]):
     def _draw(self, number: int, sample: Stems) -> None:
         """Fill `sample` with the targets' stems and the sum of all others."""
         rng = np.random.default_rng([self.seed, number])
-        luck = np.random.default_rng([self.seed, number, 1])  # of what is off by default: switching it on leaves the rest alone
+        extra_rng = np.random.default_rng([self.seed, number, 1])  # for what is off by default: it leaves rng's draws alone
         kind = rng.random()
         coherent, silent = kind < 1 - self.augment.remix, 1 - kind <= self.augment.silent
-        moment, warped = self._moment(rng), augment.draw_warp(self.augment, luck)
+        moment, warped = self._moment(rng), augment.draw_warp(self.augment, extra_rng)
         sample[-1] = 0
         for place, stem in enumerate((*self.targets, *self.rest)):
-            spectrum = self._read(stem, moment, warped) if coherent else self._remixed(stem, rng, luck)
+            spectrum = self._read(stem, moment, warped) if coherent else self._remixed(stem, rng, extra_rng)
             if place < len(self.targets):
                 sample[place] = 0 if silent else spectrum
             else:
                 sample[-1] += spectrum
-        augment.mask(sample, self.augment, luck)
+        augment.mask(sample, self.augment, extra_rng)
 
-    def _remixed(self, stem: str, rng: np.random.Generator, luck: np.random.Generator) -> Stem:
+    def _remixed(self, stem: str, rng: np.random.Generator, extra_rng: np.random.Generator) -> Stem:
         """A stem of a moment of its own, varied, perhaps with another of its kind."""
-        spectrum = self._read(stem, self._moment(rng), augment.draw_warp(self.augment, luck))
-        spectrum = augment.vary(spectrum, self.augment, rng, luck)
-        if luck.random() < self.augment.mixup:
-            spectrum = spectrum + augment.vary(self._read(stem, self._moment(luck), (1.0, 0.0)), self.augment, luck, luck)
+        spectrum = self._read(stem, self._moment(rng), augment.draw_warp(self.augment, extra_rng))
+        spectrum = augment.vary(spectrum, self.augment, rng, extra_rng)
+        if extra_rng.random() < self.augment.mixup:
+            second = self._read(stem, self._moment(extra_rng), (1.0, 0.0))
+            spectrum = spectrum + augment.vary(second, self.augment, extra_rng, extra_rng)
         return spectrum
 
     def _read(self, stem: str, moment: Moment, warped: tuple[float, float]) -> Stem:
@@ -79,10 +80,10 @@ class Segments(Dataset[Sample]):
 
 
 class Stretch(Sampler[int]):
-    """The numbers of one epoch's samples for this process: epoch e has `size` of them, each batch beside those of other processes.
+    """The numbers of an epoch's samples for this process: epoch e has `size` of them.
 
-    So two processes with batches of 4 see together what one with batches of 8 sees. The epoch to begin with is given, because
-    loader processes ask for samples before Lightning calls `set_epoch` in a resumed run.
+    Two processes with batches of 4 see together what one with batches of 8 sees. The first epoch is
+    given, because loaders ask for samples before Lightning calls `set_epoch` in a resumed run.
     """
 
     def __init__(self, size: int, batch_size: int, epoch: int = 0) -> None:
@@ -104,7 +105,7 @@ class Stretch(Sampler[int]):
 
 
 def epochs(train: Train) -> tuple[int, int]:
-    """How many epochs there are, and the optimizer steps of each, all equal: an epoch is the stretch between two validations."""
+    """The number of epochs, each ended by a validation, and their optimizer steps, all equal."""
     count = -(-train.steps // train.valid_every)
     return count, -(-train.steps // count)
 

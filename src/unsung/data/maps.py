@@ -9,7 +9,7 @@ from jaxtyping import Float
 from unsung.files import atomically
 
 Maps = Float[np.ndarray, "target freq column"]  # magnitudes, on the scale of the spectrum
-FREQS, FRAMES = 2, 4  # of the spectrum, that are one point of a map
+FREQS, FRAMES = 2, 4  # of the spectrum in one point of a map
 
 
 def save_maps(folder: Path, targets: Sequence[str], maps: Maps) -> None:
@@ -21,7 +21,7 @@ def save_maps(folder: Path, targets: Sequence[str], maps: Maps) -> None:
 
 
 def read_maps(folder: Path, targets: Sequence[str], samples: slice, hop_length: int) -> dict[str, np.ndarray]:
-    """The maps of a track between two samples, (freq, column) each; nothing where none was written."""
+    """The maps of a track between two samples, each (freq, column); only those that are there."""
     step = hop_length * FRAMES
     columns = slice(samples.start // step, max(samples.start // step + 1, -(-samples.stop // step)))
     paths = {target: folder / f"{target}.npy" for target in targets}

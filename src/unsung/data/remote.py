@@ -1,4 +1,4 @@
-"""An archive on a server: what is known of it beforehand, and where its files lie once it was brought here."""
+"""An archive on a server: what is known of it, and where its files lie after the download."""
 
 import os
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 
 @dataclass(frozen=True)
 class Remote:
-    """A file on a server, known beforehand. `size` in bytes is for the space it needs; the checksum decides."""
+    """A file on a server. The size is for the space that it needs; the checksum decides."""
 
     url: str
     checksum: str  # such as sha256:baac80d0..., or md5:... where the publisher gives nothing better
-    size: int = 0
+    size: int = 0  # bytes
     called: str = ""  # where the URL does not end with the file's name
 
     @property
@@ -26,6 +26,6 @@ class Remote:
 
     @property
     def place(self) -> Path:
-        """The folder of its files, in the main checkout: no change of params or code fetches them again."""
-        datasets = Path(os.environ.get("DVC_ROOT", "."), ".scratch", "datasets")
-        return datasets / f"{self.name.split('.')[0]}-{self.checksum[-8:]}"
+        """The folder of its files, in the main checkout: no other params or code fetch it again."""
+        folder = f"{self.name.split('.')[0]}-{self.checksum[-8:]}"
+        return Path(os.environ.get("DVC_ROOT", "."), ".scratch", "datasets", folder)

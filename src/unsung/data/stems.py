@@ -1,8 +1,9 @@
-"""A recording as its dataset gives it -> clean stems: one sample rate, one channel count, one length, nothing beyond full scale.
+"""A recording -> clean stems: one sample rate, channel count and length, within full scale.
 
-Everything goes through in blocks, so it may be of any length. What is mended is told in a remark; what cannot be mended
-is an error that names the file. Stems are written with 16 bits: a resampler leaves nothing just below half the sample rate, and
-BSSEval's filters go astray in such a gap (docs/experiments.md); rounding fills it at -98 dB and leaves silence silent.
+Everything goes through in blocks, so it may be of any length. What is mended is told in a remark;
+what cannot be mended is an error that names the file. Stems have 16 bits, because a resampler
+leaves nothing just below half the sample rate, and BSSEval's filters diverge in such a gap
+(docs/experiments.md). Rounding fills it at -98 dB and leaves silence silent.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,18 +22,19 @@ from unsung.files import atomically
 
 BITS = 16
 Reader = Callable[[tuple[Source, ...]], Iterator[Samples]]
-MENDABLE = 1.0  # seconds by which the stems of a track may differ in length
+MAX_MISSING = 1.0  # seconds by which the stems of a track may differ in length
 
 
 def prepare(recording: Recording, folder: Path, wanted: Audio) -> tuple[Track, list[str]]:
-    """Write the stems of a recording below `folder` as 16-bit FLAC; the track that they are and what was mended.
+    """Write the stems of a recording below `folder` as 16-bit FLAC: the track, and what was mended.
 
-    A recording with a mixture and without `accompaniment` or `other` gets the accompaniment as what the other stems leave of the
-    mixture. The mixture itself is kept for test tracks only: training and validation use the sum of the stems.
+    A recording with a mixture and without `accompaniment` or `other` gets an accompaniment: the
+    mixture minus the stems. The mixture itself is kept for test tracks only, because training and
+    validation use the sum of the stems.
 
     Raises:
-        UserError: the sources' sample rates differ, a file is empty or broken, or ends more than a second before another and the
-            recording is not ragged.
+        UserError: the sources' sample rates differ, a file is empty or broken, or one ends more
+            than a second before another and the recording is not ragged.
     """
     rate, length, remarks = _common(recording)
     sums = _sums_to_write(recording)
@@ -40,18 +42,14 @@ def prepare(recording: Recording, folder: Path, wanted: Audio) -> tuple[Track, l
     read = partial(_read, rate=rate, length=length, wanted=wanted)
     peak = _write(recording, sums, paths, read, wanted, gain=1.0)
     if peak >= 1:
-        gain = 0.999 / peak
-        down = -20 * np.log10(gain)
+        down = -20 * np.log10(0.999 / peak)
         remarks.append(f"{recording.name}: all stems turned down by {down:.1f} dB, the song's peak was {peak:.2f}")
-        _write(recording, sums, paths, read, wanted, gain)
+        _write(recording, sums, paths, read, wanted, gain=0.999 / peak)
     return Track(recording.name, recording.split, paths), remarks
 
 
 def _common(recording: Recording) -> tuple[int, int, list[str]]:
-    """The sample rate and the greatest length of all sources, and remarks on what differs and can be mended.
-
-    What cannot be mended is an error.
-    """
+    """The sample rate and the greatest length of all sources, and remarks on what is mended."""
     own = [(source, source.facts()) for sources in recording.stems.values() for source in sources]
     if not own:
         raise UserError(f'"{recording.name}" has no files; remove the track')
@@ -72,7 +70,7 @@ def _compare(recording: Recording, path: Path, facts: audio.Facts, rate: int, le
     if not facts.frames and not recording.ragged:
         raise UserError(f'{file} of "{name}" is empty; remove the track ({where})')
     missing = (length - facts.frames) / rate
-    if missing > MENDABLE and not recording.ragged:
+    if missing > MAX_MISSING and not recording.ragged:
         raise UserError(f'{file} of "{name}" ends {missing:.2f} s before the other stems; fill it up ({where})')
     return f"{name}: {file} filled up with {missing * 1000:.1f} ms of silence" if missing else ""
 
@@ -91,20 +89,15 @@ def _sums_to_write(recording: Recording) -> dict[str, dict[str, int]]:
 def _write(
     recording: Recording, sums: dict[str, dict[str, int]], paths: dict[str, Path], read: Reader, wanted: Audio, gain: float
 ) -> float:
-    """Write all stems side by side; the highest peak, before clipping, of any stem, the song, or the song without a stem."""
-    needed = sorted({name for terms in sums.values() for name in terms})
-    streams, peak = [read(recording.stems[name]) for name in needed], 0.0
+    """Write all stems; the highest peak, before clipping, of a stem, the song, or song - stem."""
+    needed, peak, factor = sorted({name for terms in sums.values() for name in terms}), 0.0, np.float32(gain)
     with ExitStack() as stack:
         partial = {stem: stack.enter_context(atomically(path)) for stem, path in paths.items()}
-        files = {
-            stem: stack.enter_context(audio.writer(path, wanted.sample_rate, wanted.channels, bits=BITS))
-            for stem, path in partial.items()
-        }
-        for together in zip(*streams, strict=True):
-            found = dict(zip(needed, together, strict=True))
-            blocks = {
-                stem: np.float32(gain) * sum(sign * found[name] for name, sign in terms.items()) for stem, terms in sums.items()
-            }
+        form = (wanted.sample_rate, wanted.channels)
+        files = {stem: stack.enter_context(audio.writer(path, *form, bits=BITS)) for stem, path in partial.items()}
+        for together in zip(*(read(recording.stems[name]) for name in needed), strict=True):
+            given = dict(zip(needed, together, strict=True))
+            blocks = {stem: factor * sum(sign * given[name] for name, sign in terms.items()) for stem, terms in sums.items()}
             song = sum(block for stem, block in blocks.items() if stem != "mixture")
             for stem, block in blocks.items():
                 peak = max(peak, *(float(np.abs(x).max(initial=0)) for x in (block, song, song - block)))
@@ -113,7 +106,7 @@ def _write(
 
 
 def _read(sources: tuple[Source, ...], rate: int, length: int, wanted: Audio) -> Iterator[Samples]:
-    """The sum of the sources, silence if there are none, filled up to `length` and resampled."""
+    """The sum of the sources, or silence, filled up to `length` frames and resampled."""
     every = [source.blocks(wanted.channels) for source in sources] or [iter(())]
     whole = [audio.rebatched(audio.fitted(blocks, length, wanted.channels)) for blocks in every]
     added = (sum(together[1:], start=together[0]) for together in zip(*whole, strict=True))

@@ -1,17 +1,16 @@
-"""Tracks, and the index of a dataset: one Parquet row for each source of each stem of each track, with the hash of its file.
+"""Tracks, and the index of a dataset: one Parquet row for each source of each stem of each track.
 
-A Recording is a song as its dataset gives it: a stem may be several files, a stream of a file or one of its channels, or silence.
-A Track is what unsung makes of it (stems.py): one clean file a stem.
-
-The index holds paths relative to the dataset's root, so it is the same on every machine that has the same recordings; its
-hashes are why DVC knows when a recording changed that lies outside the project.
+A Recording is a song as its dataset gives it: a stem may be several files, a stream or a channel of
+a file, or silence. A Track is what stems.py makes of it: one clean file a stem. Paths in the index
+are relative to the dataset's root, so it is the same on every machine. It holds the hash of each
+file, so DVC knows when a recording outside the project changed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,7 +27,7 @@ INDEX = "tracks.parquet"
 
 @dataclass(frozen=True)
 class Source:
-    """A file, one of its audio streams, or one of its channels; `known` spares decoding it for its facts."""
+    """A file, one of its audio streams, or one of its channels; `known` facts spare decoding it."""
 
     path: Path
     stream: int = 0
@@ -49,12 +48,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Recording:
-    """A song as its dataset gives it: what each stem is the sum of (silence if nothing), and `mixture` where there is one."""
+    """A song as its dataset gives it; each stem is a sum of sources, silence if there are none."""
 
     name: str
     split: Split
-    stems: dict[str, tuple[Source, ...]]
-    ragged: bool = False  # whether it is the dataset's way that stems end before others do
+    stems: dict[str, tuple[Source, ...]]  # with `mixture` where the dataset has one
+    ragged: bool = False  # whether stems may end before others do in this dataset
 
     @classmethod
     def of_files(cls, name: str, split: Split, files: dict[str, Path]) -> "Recording":
@@ -105,14 +104,13 @@ def write_index(folder: Path, entries: Iterable[Recording | Track], root: Path, 
 
 
 def _rows(entry: Recording | Track, root: Path) -> list[dict[str, object]]:
-    """A row for each source, one without a path for silence; a file is hashed once, however many stems are in it."""
+    """A row for each source, one without a path for silence. A file is hashed once."""
     hashes: dict[Path, str] = {}
     rows: list[dict[str, object]] = []
     for stem, sources in entry.sources.items():
         where = {"track": entry.name, "split": entry.split, "ragged": entry.ragged, "stem": stem}
         if not sources:
-            facts = asdict(audio.Facts(0, 0, 0))
-            rows.append({**where, "path": "", "stream": 0, "channel": None, **facts, "sha256": ""})
+            rows.append({**where, "path": "", "stream": 0, "channel": None, **asdict(audio.Facts(0, 0, 0)), "sha256": ""})
         for source in sources:
             path, facts = source.path, asdict(audio.facts(source.path, source.stream))
             hashes[path] = hashes.get(path) or sha256(path)
@@ -123,29 +121,24 @@ def _rows(entry: Recording | Track, root: Path) -> list[dict[str, object]]:
 
 def read_recordings(folder: Path, root: Path) -> list[Recording]:
     """The recordings of `folder`/tracks.parquet in their order, with paths below `root`."""
-    table = read_table(folder)
-    return [
-        Recording(
-            str(name),
-            rows["split"].iloc[0],
-            {
-                str(stem): tuple(_source(row, root) for row in some.to_dict("records") if row["path"])
-                for stem, some in rows.groupby("stem", sort=False)
-            },
-            bool(rows["ragged"].iloc[0]),
-        )
-        for name, rows in table.groupby("track", sort=False)
-    ]
+    recordings = []
+    for name, rows in read_table(folder).groupby("track", sort=False):
+        stems = {
+            str(stem): tuple(_source(row, root) for row in some.to_dict("records") if row["path"])
+            for stem, some in rows.groupby("stem", sort=False)
+        }
+        recordings.append(Recording(str(name), rows["split"].iloc[0], stems, bool(rows["ragged"].iloc[0])))
+    return recordings
 
 
-def _source(row: dict[str, object], root: Path) -> Source:
-    channel = None if pd.isna(row["channel"]) else int(row["channel"])  # type: ignore[call-overload]
-    known = audio.Facts(*(int(row[key]) for key in ("sample_rate", "channels", "frames")))  # type: ignore[call-overload]
-    return Source(root / str(row["path"]), int(row["stream"]), channel, known)  # type: ignore[call-overload]
+def _source(row: dict[str, Any], root: Path) -> Source:
+    channel = None if pd.isna(row["channel"]) else int(row["channel"])
+    known = audio.Facts(*(int(row[key]) for key in ("sample_rate", "channels", "frames")))
+    return Source(root / row["path"], int(row["stream"]), channel, known)
 
 
 def write_splits(folder: Path, tracks: Sequence[Track], compute: Compute) -> None:
-    """Write the index of each split to its own folder, so that what needs one split depends on no other.
+    """Write the index of each split to its own folder: what needs one depends on no other.
 
     Raises:
         UserError: a split has no track.
@@ -168,7 +161,7 @@ def read_index(folder: Path) -> list[Track]:
 
 
 def read_table(folder: Path) -> pd.DataFrame:
-    """The index itself: track, split, ragged, stem, path, stream, channel, sample_rate, channels, frames, sha256."""
+    """The index: track, split, ragged, stem, path, stream, channel, audio.Facts and sha256."""
     try:
         return pd.read_parquet(folder / INDEX)
     except FileNotFoundError:
@@ -176,7 +169,7 @@ def read_table(folder: Path) -> pd.DataFrame:
 
 
 def mixture(track: Track) -> Iterator[audio.Samples]:
-    """The song: its mixture where the dataset gives one, else the sum of its stems, in blocks."""
+    """The song in blocks: its mixture where the dataset gives one, else the sum of its stems."""
     if "mixture" in track.stems:
         yield from audio.blocks(track.stems["mixture"])
         return

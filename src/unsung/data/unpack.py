@@ -1,7 +1,7 @@
-"""Archives extracted so that a killed run goes on: zip and tar by the standard library, rar by the program bsdtar.
+"""Archives extracted so that a killed run goes on: zip and tar by Python, rar by bsdtar.
 
-Each lies behind a checksum that was verified; so what it holds is what its publisher put there, and the libraries' own care is
-enough: none of the three writes outside the folder.
+The archive's checksum was verified, so it holds what its publisher put there. The libraries' own
+care is enough: none of the three writes outside the folder.
 """
 
 import shutil
@@ -45,7 +45,7 @@ def extract(archive: Path, folder: Path, compute: Compute) -> None:
 
 
 def _missing(path: Path, size: int) -> bool:
-    """Whether a file is not there as a whole: it grows from its beginning, so a kill leaves a smaller one."""
+    """Whether a file is not there as a whole: after a kill it is shorter."""
     return not path.is_file() or path.stat().st_size != size
 
 
@@ -64,7 +64,7 @@ def _unzip(archive: Path, folder: Path, name: str) -> None:
 
 
 def _extract_tar(archive: Path, folder: Path) -> None:
-    """In the order of the archive, for there is no other."""
+    """In the order of the archive, because a tar has no index."""
     size = archive.stat().st_size
     check_space(folder, size - sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()), archive.name)
     with (
@@ -78,11 +78,10 @@ def _extract_tar(archive: Path, folder: Path) -> None:
 
 
 def _extract_rar(archive: Path, folder: Path) -> None:
-    """As a whole, for Python has no reader of rar."""
+    """As a whole, because Python has no reader of rar."""
     if not shutil.which("bsdtar"):
-        raise UserError(
-            f"{archive} needs the program bsdtar (Debian and Ubuntu: apt install libarchive-tools); install it, run again"
-        )
+        where = "Debian and Ubuntu: apt install libarchive-tools"
+        raise UserError(f"{archive} needs the program bsdtar ({where}); install it, run again")
     check_space(folder, archive.stat().st_size, archive.name)
     done = subprocess.run(["bsdtar", "-xf", archive, "-C", folder], capture_output=True, text=True, check=False)
     if done.returncode:

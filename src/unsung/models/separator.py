@@ -1,7 +1,7 @@
-"""A Separator: a network and a process that together take stems out of a mixture; its loss, its use, its folder on disk.
+"""A Separator: a network and a process that take stems out of a mixture, and its model folder.
 
-A model folder is `config.json`, the Config below, and `weights.safetensors`. It holds all that separating needs but the number
-of network calls and the seed, which are the user's.
+The folder has config.json (a `Config`) and weights.safetensors. The number of network calls and the
+seed are not in it, because the user chooses them.
 """
 
 import copy
@@ -32,13 +32,13 @@ WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 
 
 class Config(BaseModel):
-    """What a model is, as config.json says it."""
+    """The contents of config.json: all that a model is but its weights."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[2] = 2
     targets: tuple[str, ...]
-    covers_song: bool  # whether the targets are all there is, so that nothing is left for an accompaniment
+    covers_song: bool  # whether the targets are all stems, so that no accompaniment is left
     sample_rate: int  # Hz
     channels: int
     n_fft: int  # samples
@@ -50,7 +50,7 @@ class Config(BaseModel):
 
     @classmethod
     def of(cls, params: Params, covers_song: bool) -> "Config":
-        """The model that the params describe."""
+        """The model that params.yaml describes."""
         return cls(
             targets=params.model.targets,
             covers_song=covers_song,
@@ -64,7 +64,7 @@ class Config(BaseModel):
 
     @property
     def stft(self) -> Stft:
-        """The transform that the model works on."""
+        """The STFT of the model."""
         return Stft(self.n_fft, self.hop_length)
 
     @property
@@ -85,13 +85,13 @@ class Separator(nn.Module):
         self.network: MaskNetwork = networks.build(config.network, shape, settings)
 
     def sample_with(self, settings: ProcessSettings) -> None:
-        """From now on, sample as these settings of the model's process say."""
+        """Change the sampling; the settings are of the model's process."""
         self.process = processes.build(self.config.process, settings)
 
     def loss(
         self, stems: Complex[Tensor, "batch part channel freq frame"], settings: Loss, rngs: Sequence[Generator]
     ) -> losses.Terms:
-        """The terms of the loss on segments given as the targets' spectra and, last, that of everything else."""
+        """The terms of the loss; parts are the spectra of the targets, then of everything else."""
         mixture = stems.sum(1)
         scale = spectrum.rms(mixture).view(-1, 1, 1, 1)
         mixture, targets = mixture / scale, stems[:, :-1] / scale.unsqueeze(1)
@@ -106,7 +106,7 @@ class Separator(nn.Module):
     def counterfactual(
         self, mixture: Float[Tensor, "batch channel sample"], rngs: Sequence[Generator]
     ) -> Float[Tensor, "batch target channel sample"]:
-        """The waveforms of the songs without each target: the mean of what the process draws."""
+        """The waveforms of the song without each target: the mean of the draws."""
         return self.config.stft.inverse(self.draws(mixture, rngs).mean(0), mixture.shape[-1])
 
     def draws(self, mixture: Float[Tensor, "batch channel sample"], rngs: Sequence[Generator]) -> Draws:
@@ -116,7 +116,7 @@ class Separator(nn.Module):
         return self.process.sample(self.network, y / scale, len(self.config.targets), rngs) * scale.unsqueeze(1)
 
     def quantised(self) -> "Separator":
-        """A copy for the CPU whose matrices have 8 bits, all but those of LSTMs, which are slower so (docs/experiments.md)."""
+        """A copy for the CPU with 8-bit matrices, but for LSTMs (slower: docs/experiments.md)."""
         from torch.ao.quantization import quantize_dynamic  # here: it takes a while to import
 
         copied = copy.deepcopy(self).cpu().eval()
@@ -127,11 +127,11 @@ class Separator(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are; quantised ones are no parameters, and on the CPU."""
+        """Where the weights are; quantised ones, which are no parameters, are on the CPU."""
         return next((weight.device for weight in self.parameters()), torch.device("cpu"))
 
     def save(self, folder: Path) -> None:
-        """Write config.json and weights.safetensors; the same model is the same bytes."""
+        """Write config.json and weights.safetensors; the same model gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n")
         save_file({name: value.contiguous().cpu() for name, value in self.state_dict().items()}, folder / WEIGHTS)
@@ -141,7 +141,7 @@ class Separator(nn.Module):
         """Read a model folder.
 
         Raises:
-            UserError: it is none, or its weights do not belong to its config.
+            UserError: a file is missing, or the weights do not fit the config.
         """
         try:
             config = Config.model_validate_json((folder / CONFIG).read_text())
@@ -157,9 +157,5 @@ class Separator(nn.Module):
 
 def generators(seeds: Sequence[Sequence[int]], device: torch.device) -> list[Generator]:
     """One generator for each item, seeded by numbers such as (seed, place in the song)."""
-    return [_generator(tuple(numbers), device) for numbers in seeds]
-
-
-def _generator(numbers: tuple[int, ...], device: torch.device) -> Generator:
-    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))
+    states = [np.random.SeedSequence(tuple(numbers)).generate_state(1, np.uint64)[0] for numbers in seeds]
+    return [Generator(device).manual_seed(int(state >> np.uint64(1))) for state in states]

@@ -1,12 +1,8 @@
-"""Pictures of sound: a figure of several spectrograms, and a spectrogram alone without axes."""
+"""Pictures of sound: a figure of several spectrograms, and one spectrogram without axes."""
 
 import io
 from collections.abc import Mapping
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("agg")
 
 import numpy as np
 import torch
@@ -24,7 +20,7 @@ Decibels = Float[np.ndarray, "_freq _frame"]
 
 
 def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, start: float, end: float) -> None:
-    """Write a JPEG with an image for each of `panels`, two in a row, on one scale of loudness; from `start` to `end` in seconds."""
+    """Write a JPEG of `panels`, two in a row, on one colour scale; `start`, `end` in seconds."""
     loudest = max(power.max() for power in panels.values())
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(10, 2.1 * rows + 0.4), layout="constrained")
@@ -47,20 +43,19 @@ def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, s
 
 
 def picture(power: Decibels, loudest: float, size: tuple[int, int]) -> bytes:
-    """One of them alone, `size` pixels wide and high, as WebP."""
-    shares = np.clip((power - loudest) / -FLOOR + 1, 0, 1)[::-1]
-    colours = (colormaps["magma"](shares)[..., :3] * 255).round().astype(np.uint8)
+    """A spectrogram without axes as WebP, of `size` (width, height) in pixels."""
+    brightness = np.clip((power - loudest) / -FLOOR + 1, 0, 1)[::-1]
+    colours = (colormaps["magma"](brightness)[..., :3] * 255).round().astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(colours).resize(size, Image.Resampling.BOX).save(file, "WEBP", quality=60, method=6)
     return file.getvalue()
 
 
 def spectrogram(samples: Samples, n_fft: int) -> Decibels:
-    """The power of the mean of the channels."""
-    mono = torch.from_numpy(samples.mean(axis=1))
-    return decibels(Stft(n_fft, n_fft // 4).forward(mono).abs().numpy())
+    """The mean of the channels in dB, of shape (freq, frame)."""
+    return decibels(Stft(n_fft, n_fft // 4).forward(torch.from_numpy(samples.mean(axis=1))).abs().numpy())
 
 
 def decibels(magnitudes: np.ndarray) -> Decibels:
-    """On the scale of `spectrogram`, if they are of the same n_fft."""
+    """Magnitudes in dB, on the same scale as `spectrogram` if n_fft is the same."""
     return 20 * np.log10(magnitudes + 1e-6)

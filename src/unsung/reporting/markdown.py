@@ -1,4 +1,4 @@
-"""Pages, tables and names as Markdown."""
+"""Pages from templates; tables and names as Markdown."""
 
 import html
 from pathlib import Path
@@ -10,25 +10,25 @@ from markupsafe import Markup
 
 
 def rendered(template: Path, **values: Any) -> str:
-    """A page of Markdown from its template, where the filter `plain` is `escaped`."""
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["plain"] = escaped
+    """A page from its template. For Markdown there are filters `plain` (escaped) and `table`."""
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=".html" in template.suffixes
+    )
+    environment.filters |= {"plain": escaped, "table": table}
     return environment.from_string(template.read_text()).render(**values)
 
 
 def cell(value: Any) -> str:
-    """Numbers with two digits behind the point, small ones with two that count, what has no score as a dash."""
+    """Text of a cell: two decimals, two significant digits below 0.1, a dash for no value."""
     if pd.isna(value):
         return "-"
-    if isinstance(value, Markup):
-        return value
     if isinstance(value, float):
         return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
-    return str(value)
+    return value if isinstance(value, str) else str(value)
 
 
 def escaped(value: Any) -> str:
-    """Words that are no Markdown and no HTML, such as a track's name; what is marked as such already stays."""
+    """Text without Markdown and HTML, such as a track's name; Markup stays as it is."""
     if isinstance(value, Markup):
         return str(value)
     text = html.escape(str(value), quote=False).replace("\n", " ")
@@ -36,7 +36,7 @@ def escaped(value: Any) -> str:
 
 
 def table(content: pd.DataFrame) -> str:
-    """A Markdown table."""
-    rows = [[str(column) for column in content.columns], ["---"] * len(content.columns)]
+    """A Markdown table; underscores in the names of its columns become spaces."""
+    rows = [[str(column).replace("_", " ") for column in content.columns], ["---"] * len(content.columns)]
     rows += [[escaped(cell(value)) for value in row] for row in content.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

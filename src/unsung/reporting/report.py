@@ -1,4 +1,4 @@
-"""reports/report.md: what was separated, with which params, how well, and pictures; readable on its own."""
+"""reports/report.md: what was separated, with which params, how well, and pictures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ WHOLE = ["usdr", "si_sdr", "stft_distance", "nsdr", "gnsdr", "gsir", "gsar"]
 
 @dataclass(frozen=True)
 class Results:
-    """What the report is written from."""
+    """The tables that the report is written from."""
 
     scores: pd.DataFrame  # aggregate.by_track
     curve: pd.DataFrame  # what training logged at each validation
@@ -32,49 +32,40 @@ class Results:
 def write_report(path: Path, results: Results, scenes: Iterable[Scene], params: Params) -> None:
     """Write the report and, in `figures` beside it, a figure for each scene."""
     scores, curve, shown = results.scores, results.curve, list(scenes)
-    systems = _ordered(aggregate.by_system(scores))
+    systems = aggregate.by_system(scores).sort_values(
+        ["source", "system"], key=lambda column: column.map(ORDER) if column.name == "system" else column
+    )
     mine = scores[scores["system"] == SYSTEMS[0]].drop(columns="system")
     metrics = aggregate.metrics(scores, SYSTEMS[0])
     text = markdown.rendered(
         TEMPLATE,
         params=params,
+        results=results,
         metrics=metrics,
         dropped=aggregate.dropped(metrics["counts"]),
-        systems=markdown.table(aggregate.shown(systems[["source", "system", *FRAMEWISE]])),
-        whole=markdown.table(systems[["source", "system", *WHOLE]].rename(columns=lambda name: name.replace("_", " "))),
-        tracks=markdown.table(aggregate.shown(mine)),
+        systems=aggregate.shown(systems[["source", "system", *FRAMEWISE]]),
+        whole=systems[["source", "system", *WHOLE]],
+        tracks=aggregate.shown(mine),
         ill_posed=sorted(mine.loc[mine["ill_posed"], "track"].unique()),
-        calls=markdown.table(results.calls.rename(columns=lambda name: name.replace("_", " "))),
-        crossings={name: markdown.table(_short(rows)) for name, rows in results.crossings.groupby("table", sort=False)},
         pictures={scene.moment.track: draw(scene, path.parent / "figures", params) for scene in shown},
         uncertain=any(scene.uncertainty for scene in shown),
         best=curve.loc[curve["valid_sdr"].idxmax()],
         last=curve.iloc[-1],
-        first_target=params.model.targets[0],
     )
     with atomically(path) as partial:
         partial.write_text(text)
 
 
 def draw(scene: Scene, folder: Path, params: Params) -> str:
-    """Draw a scene: the mixture, reference beside estimate for each source, error and uncertainty; the figure's name."""
+    """Draw all sounds of a scene and its uncertainty maps; returns figures/<name of the file>."""
     n_fft, rate = params.stft.n_fft, params.audio.sample_rate
     mixture, *pairs, error = scene.sounds
     images = {title: figures.spectrogram(scene.sounds[title], n_fft) for title in (mixture, error, *pairs)}
     loudest = max(image.max() for image in images.values())
-    for name, image in ((name, figures.decibels(image)) for name, image in scene.uncertainty.items()):
-        gain = loudest - image.max()  # or it would be black
-        images[f"{name}, uncertainty (+{gain:.0f} dB)"] = image + gain
+    for target, magnitudes in scene.uncertainty.items():
+        image = figures.decibels(magnitudes)
+        gain = loudest - image.max()  # without it the map would be black
+        images[f"{target}, uncertainty (+{gain:.0f} dB)"] = image + gain
     name = f"{portable(scene.moment.track)}.jpg"
     figures.spectrograms(folder / name, images, rate / 2000, scene.moment.start, scene.moment.end)
     return f"figures/{name}"
-
-
-def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    """The systems from the floor to the ceiling, for each source."""
-    return table.sort_values(["source", "system"], key=lambda column: column.map(ORDER) if column.name == "system" else column)
-
-
-def _short(crossings: pd.DataFrame) -> pd.DataFrame:
-    """The columns that have a value, under names with spaces."""
-    return crossings.drop(columns="table").dropna(axis="columns", how="all").rename(columns=lambda name: name.replace("_", " "))

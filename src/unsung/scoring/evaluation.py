@@ -1,8 +1,8 @@
-"""Scoring a test track: the model's estimate beside the least and the most that can be expected.
+"""Scores a test track: the model's estimates, the mixture and the oracle ideal ratio mask.
 
-The floor is the mixture taken as the estimate of every source. The ceiling is the oracle ideal ratio mask, which knows the references:
-each source gets the share |S| / sum |S| of the mixture's spectrum (Liutkus and Badeau 2015, doi:10.1109/ICASSP.2015.7177973,
-with alpha 1).
+The mixture as the estimate of each source is the floor. The oracle mask knows the references, so it
+is near the ceiling: a source gets the share |S| / sum |S| of the mixture's spectrum (Liutkus and
+Badeau 2015, doi:10.1109/ICASSP.2015.7177973, with alpha 1).
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ SYSTEMS = ("unsung", "mixture", "oracle ideal ratio mask")
 
 
 def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every frame, and the whole, of every source by every one of SYSTEMS: scoring.Scorer.tables."""
+    """`Scorer.tables` of a track by all SYSTEMS; `estimates` holds <track>/<source>.flac."""
     torch.set_num_threads(1)
     reference = references(track, params.model.targets)
     song = np.concatenate(list(mixture(track)))
@@ -36,7 +36,7 @@ def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataF
 
 
 def references(track: Track, targets: tuple[str, ...]) -> dict[str, Samples]:
-    """The targets, and what all other stems add up to as the accompaniment, if there are others."""
+    """The targets and, as the accompaniment, the sum of all other stems, if there are any."""
     stems = {stem: audio.read(path) for stem, path in track.stems.items() if stem != "mixture"}
     sources = {target: stems[target] for target in targets}
     if rest := [stem for name, stem in stems.items() if name not in targets]:
@@ -45,12 +45,8 @@ def references(track: Track, targets: tuple[str, ...]) -> dict[str, Samples]:
 
 
 def oracle_ratio_mask(references: Mapping[str, Samples], song: Samples, stft: Stft) -> dict[str, Samples]:
-    """The mixture under masks made from the references' magnitudes."""
-
-    def transform(samples: Samples) -> torch.Tensor:
-        return stft.forward(torch.from_numpy(samples.T.copy()))
-
-    magnitudes = {source: transform(samples).abs() for source, samples in references.items()}
+    """The mixture times masks made from the references' magnitudes; all are (frame, channel)."""
+    magnitudes = {source: stft.forward(torch.from_numpy(samples.T.copy())).abs() for source, samples in references.items()}
     total = torch.stack(list(magnitudes.values())).sum(0).clamp_min(1e-10)
-    y = transform(song)
+    y = stft.forward(torch.from_numpy(song.T.copy()))
     return {source: stft.inverse(y * (magnitude / total), len(song)).numpy().T for source, magnitude in magnitudes.items()}

@@ -1,6 +1,6 @@
-"""How near an estimate is to its reference, by formulas of a line; docs/metrics.md has them beside what they are good for.
+"""Scores that are formulas: SDR of frames and of whole tracks, SI-SDR, STFT distance.
 
-Signals are (frame, channel). What needs least squares is in bsseval.py.
+Signals have shape (frame, channel). docs/metrics.md says what each score is good for.
 """
 
 from collections.abc import Iterator
@@ -12,38 +12,37 @@ from jaxtyping import Bool, Float
 from unsung.audio import Samples
 
 DELTA = 1e-7  # keeps the SDX challenge's SDR finite
-RESOLUTIONS = (2048, 1024, 512)  # samples of an STFT's window, which moves on by a quarter
-QUIET = 1e-4  # magnitudes below it count as this
-FRAMES = 128  # of an STFT at once: what fits a processor's cache
-Frames = Float[np.ndarray, " _frame"]
+RESOLUTIONS = (2048, 1024, 512)  # n_fft of each STFT; the hop is a quarter of it
+MIN_MAGNITUDE = 1e-4  # smaller magnitudes are raised to this
+FRAMES = 128  # STFT frames computed at once, so that they fit the processor's cache
 
 
 def windows(length: int, window: int) -> list[slice]:
-    """The windows that are scored: the whole ones, or all of a track that is shorter than one."""
+    """The windows that are scored: all whole ones, or the whole track if it is shorter than one."""
     count = max(1, length // window)
     return [slice(i * window, min((i + 1) * window, length)) for i in range(count)]
 
 
 def silent(samples: Samples, window: int) -> Bool[np.ndarray, " _window"]:
-    """The windows in which a signal is silent: as museval has it, its channels add up to nothing."""
+    """Which windows are silent: as in museval, those where the channels add up to zero."""
     sums = np.einsum("fc->f", samples)
     return np.array([not sums[piece].any() for piece in windows(len(sums), window)])
 
 
 def decibels(signal: float, error: float) -> float:
-    """10 log10 of their ratio, infinite without an error."""
+    """10 log10(signal / error) of two energies; infinite if the error is 0."""
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(signal / error)) if error else float("inf")
 
 
-def framewise_sdr(reference: Samples, estimate: Samples, window: int) -> Frames:
-    """SDR in dB of each window of `window` frames; NaN where the reference is silent. Equal to BSSEval v4's SDR.
+def framewise_sdr(reference: Samples, estimate: Samples, window: int) -> Float[np.ndarray, " _window"]:
+    """SDR in dB of each window of `window` frames, as in BSSEval v4; NaN for a silent reference.
 
-    10 log10(sum reference^2 / sum (estimate - reference)^2): as images are compared, no filter enters.
+    10 log10(sum reference^2 / sum (estimate - reference)^2). No filter is involved.
     """
     pieces = windows(len(reference), window)
-    signal = np.array([np.square(reference[piece], dtype=np.float64).sum() for piece in pieces])
-    error = np.array([np.square(estimate[piece] - reference[piece], dtype=np.float64).sum() for piece in pieces])
+    signal = np.array([_energy(reference[piece]) for piece in pieces])
+    error = np.array([_energy(estimate[piece] - reference[piece]) for piece in pieces])
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(signal > 0, 10 * np.log10(signal / np.maximum(error, np.finfo(float).tiny)), np.nan)
 
@@ -58,23 +57,23 @@ def global_sdr(reference: Samples, estimate: Samples) -> float:
 
 
 def si_sdr(reference: Samples, estimate: Samples) -> float:
-    """SDR in dB that no volume changes: against the reference times what makes the error least, one factor for all channels.
+    """Scale-invariant SDR in dB: the reference is scaled to fit best, all channels by one factor.
 
-    Le Roux et al. 2019 (arXiv 1811.02508), eq. 4. NaN if the reference is silent, -inf if the estimate has nothing of it.
+    Le Roux et al. 2019 (arXiv 1811.02508), eq. 4. A silent reference gives NaN.
     """
-    energy = _energy(reference)
+    energy, double = _energy(reference), reference.astype(np.float64)
     if not energy:
         return float("nan")
-    scaled = reference.astype(np.float64) * (np.vdot(reference.astype(np.float64), estimate.astype(np.float64)) / energy)
+    scaled = double * (np.vdot(double, estimate.astype(np.float64)) / energy)
     signal, error = _energy(scaled), _energy(estimate - scaled)
-    return decibels(signal, error) if signal else float("-inf")
+    return decibels(signal, error) if signal else float("-inf")  # an orthogonal estimate
 
 
 def stft_distance(reference: Samples, estimate: Samples) -> float:
-    """Multi-resolution STFT distance, 0 for equal signals: spectral convergence and the L1 of log magnitudes, channel by channel.
+    """Multi-resolution STFT distance: spectral convergence plus L1 of log magnitudes; 0 if equal.
 
-    Yamamoto, Song and Kim 2020 (arXiv 1910.11480), eqs. 3 to 6, as auraloss has it, at RESOLUTIONS. Channels in which the reference
-    is silent are left out; NaN if all are.
+    Yamamoto, Song and Kim 2020 (arXiv 1910.11480), eqs. 3 to 6, as in auraloss. The mean over
+    RESOLUTIONS and over the channels in which the reference is not silent; NaN if there are none.
     """
     return float(np.mean([_resolution(reference, estimate, n_fft) for n_fft in RESOLUTIONS]))
 
@@ -82,27 +81,26 @@ def stft_distance(reference: Samples, estimate: Samples) -> float:
 def _resolution(reference: Samples, estimate: Samples, n_fft: int) -> float:
     totals = torch.zeros(3, reference.shape[1], dtype=torch.float64)
     count = 0
-    for truth, found in zip(_magnitudes(reference, n_fft), _magnitudes(estimate, n_fft), strict=True):
-        parts = ((found - truth).square_(), truth.square(), (found / truth).log_().abs_())
+    for r, e in zip(_magnitudes(reference, n_fft), _magnitudes(estimate, n_fft), strict=True):
+        parts = ((e - r).square_(), r.square(), (e / r).log_().abs_())
         totals += torch.stack([part.sum(dim=2).sum(dim=1, dtype=torch.float64) for part in parts])
-        count += truth[0].numel()
+        count += r[0].numel()
     error, signal, logarithms = totals
-    sounds = torch.from_numpy(reference.any(axis=0))
-    each = (error / signal).sqrt() + logarithms / count
-    return float(each[sounds].mean())
+    distances = (error / signal).sqrt() + logarithms / count
+    return float(distances[torch.from_numpy(reference.any(axis=0))].mean())
 
 
 def _magnitudes(samples: Samples, n_fft: int) -> Iterator[torch.Tensor]:
-    """|STFT| of some frames after others, (channel, freq, frame), with zeros beyond both ends."""
-    hop, around = n_fft // 4, n_fft // 2
-    padded = torch.from_numpy(np.pad(samples.T.astype(np.float32), ((0, 0), (around, around + hop))))
+    """The |STFT| in blocks of frames, (channel, freq, frame); both ends are padded with zeros."""
+    hop, margin = n_fft // 4, n_fft // 2
+    padded = torch.from_numpy(np.pad(samples.T.astype(np.float32), ((0, 0), (margin, margin + hop))))
     count = len(samples) // hop + 1
     for first in range(0, count, FRAMES):
         frames = min(FRAMES, count - first)
         piece = padded[:, first * hop : (first + frames - 1) * hop + n_fft]
-        found = torch.stft(piece, n_fft, hop, window=torch.hann_window(n_fft), center=False, return_complex=True)
-        power = torch.addcmul(found.real.square(), found.imag, found.imag)  # half the time of abs()
-        yield power.sqrt_().clamp_min_(QUIET)
+        stft = torch.stft(piece, n_fft, hop, window=torch.hann_window(n_fft), center=False, return_complex=True)
+        power = torch.addcmul(stft.real.square(), stft.imag, stft.imag)  # half the time of abs()
+        yield power.sqrt_().clamp_min_(MIN_MAGNITUDE)
 
 
 def _energy(samples: Samples) -> float:

@@ -1,6 +1,6 @@
-"""How much a figure over tracks could be another one if other tracks had been drawn.
+"""How much a figure over tracks would vary with other tracks: bootstrap, Student's t, sign test.
 
-Tracks are what is drawn at random; nothing here knows how much another seed of training would change.
+Only the draw of the tracks counts. The intervals say nothing about other seeds of training.
 """
 
 import numpy as np
@@ -9,37 +9,37 @@ from jaxtyping import Float
 
 DRAWS = 9999
 CONFIDENCE = 0.95
-FEWEST = 5  # tracks; an interval of 95 % from less than these holds the true median less than 9 times in 10
+MIN_TRACKS = 5  # with fewer, a 95 % interval holds the true median less than 9 times in 10
 NONE = (float("nan"), float("nan"))
 Values = Float[np.ndarray, " _track"]
 
 
 def of_median(values: Values) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the median (percentiles; Efron and Tibshirani 1993), NaN for less than FEWEST values.
+    """95 % interval of the median: percentile bootstrap (Efron and Tibshirani 1993), fixed seed.
 
-    Values without a score (NaN) are left out; an infinite one leaves no interval. The same values give the same interval.
+    NaN values are left out. With fewer than MIN_TRACKS values or an infinite one it is NaN.
     """
-    there = values[~np.isnan(values)]
-    if len(there) < FEWEST or np.isinf(there).any():
+    valid = values[~np.isnan(values)]
+    if len(valid) < MIN_TRACKS or np.isinf(valid).any():
         return NONE
-    if np.ptp(there) == 0:
-        return float(there[0]), float(there[0])
-    found = scipy.stats.bootstrap(
-        (there,), np.median, n_resamples=DRAWS, confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(0)
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    if np.ptp(valid) == 0:
+        return float(valid[0]), float(valid[0])
+    low, high = scipy.stats.bootstrap(
+        (valid,), np.median, n_resamples=DRAWS, confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    return float(low), float(high)
 
 
 def of_mean(values: Values) -> tuple[float, float]:
-    """Student's 95 % interval of the mean, NaN for less than two values."""
+    """Student's 95 % interval of the mean; NaN with fewer than two values."""
     if len(values) < 2:
         return NONE
-    # of equal values scipy.stats.t.interval makes NaN, and ttest_1samp a warning
+    # For equal values scipy.stats.t.interval gives NaN, and ttest_1samp a warning.
     half = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * scipy.stats.sem(values)
     return float(values.mean() - half), float(values.mean() + half)
 
 
 def sign_test(differences: Values) -> float:
-    """The probability that as many differences or more have one sign if either sign is as likely; ties are left out."""
+    """Two-sided p-value of the sign test; ties are left out."""
     rose, fell = int((differences > 0).sum()), int((differences < 0).sum())
     return float(scipy.stats.binomtest(rose, rose + fell).pvalue) if rose + fell else 1.0

@@ -46,7 +46,7 @@ def test_the_left_channel_is_the_accompaniment_and_the_right_one_the_voice(root,
 
 
 def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch):
-    """A server on loopback whose URL has no name in it. The real archive is a rar; see test_unpack."""
+    """A loopback server whose URL has no file name. The real archive is a rar; see test_unpack."""
     content = zipped(root / "MIR-1K", "MIR-1K")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
     with serving(content) as (address, _):
@@ -57,8 +57,8 @@ def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch):
 
 
 def test_a_limit_is_kept_and_a_wrong_folder_is_one_line(root, params, tmp_path):
-    limited = changed(params, providers__mir1k__limit=1)
-    assert sorted(track.split for track in tracks_of(mir1k, root, limited)) == ["test", "train", "valid"]
+    limited = changed(params, data={"provider": "mir1k", "root": str(root)}, providers__mir1k__limit=1)
+    assert sorted(track.split for track in provide(tmp_path / "raw", limited)[1]) == ["test", "train", "valid"]
     with pytest.raises(UserError, match="holds no clip such as abjones_1_01.wav"):
         list(tracks_of(mir1k, root / "MIR-1K" / "PitchLabel", params))
 

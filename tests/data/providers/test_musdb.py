@@ -37,9 +37,9 @@ def test_a_stem_file_is_five_streams(tmp_path):
     assert [(track.name, track.split) for track in found] == [("Artist - Title (Live)", split) for split in ("train", "test")]
     for stem, (source,) in found[0].stems.items():
         read = np.concatenate(list(source.blocks(2)))[:44_100]
-        truth = stems[stem] if stem in stems else sum(stems.values())
+        reference = stems[stem] if stem in stems else sum(stems.values())
         assert source.facts().sample_rate == 44_100
-        assert np.corrcoef(read[4000:-4000, 0], truth[4000:-4000, 0])[0, 1] > 0.9, stem  # AAC is not exact
+        assert np.corrcoef(read[4000:-4000, 0], reference[4000:-4000, 0])[0, 1] > 0.9, stem  # AAC is not exact
 
 
 def test_the_folder_that_an_archive_wraps_around_is_looked_into(tmp_path):
@@ -59,11 +59,11 @@ def test_the_samples_are_those_of_stempeg(which):
     path = EXCERPT if which == "excerpt of MUSDB18" else Path(stempeg.example_stem_path())
     if not path.is_file():
         pytest.skip(f"{path} is not here")
-    truth, rate = stempeg.read_stems(str(path))
+    reference, rate = stempeg.read_stems(str(path))
     for stream in range(5):
-        assert audio.facts(path, stream) == audio.Facts(rate, 2, truth.shape[1])
+        assert audio.facts(path, stream) == audio.Facts(rate, 2, reference.shape[1])
         found = np.concatenate(list(audio.blocks(path, stream=stream)))
-        np.testing.assert_allclose(found, truth[stream], atol=5e-7)
+        np.testing.assert_allclose(found, reference[stream], atol=5e-7)
 
 
 @pytest.mark.skipif(not EXCERPT.is_file(), reason=f"{EXCERPT} is not here")

@@ -25,7 +25,7 @@ def root(tmp_path_factory):
 
 @pytest.mark.parametrize("module", [musdb18, musdb18_7s], ids=["musdb18", "musdb18_7s"])
 def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch, module):
-    """A server on loopback with a zip of the true layout, which cuts the first connection."""
+    """A server on loopback with a zip of the real layout, which cuts the first connection."""
     name, content = module.__name__.split(".")[-1], zipped(root)
     algorithm = module.ARCHIVE.algorithm
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))

@@ -31,9 +31,9 @@ def test_the_official_splits(root, params):
     }
 
 
-def test_a_limit_is_kept_for_each_split(root, params):
-    limited = changed(params, providers__musdb18hq__limit=1)
-    assert [track.split for track in tracks_of(musdb18hq, root, limited)] == ["train", "valid", "test"]
+def test_a_limit_is_kept_for_each_split(root, params, tmp_path):
+    limited = changed(params, data={"provider": "musdb18hq", "root": str(root)}, providers__musdb18hq__limit=1)
+    assert [track.split for track in provide(tmp_path / "raw", limited)[1]] == ["train", "valid", "test"]
 
 
 def test_a_missing_file_or_folder_is_one_line(root, params):
@@ -45,7 +45,10 @@ def test_a_missing_file_or_folder_is_one_line(root, params):
 
 
 def test_it_is_downloaded_once(root, params, tmp_path, monkeypatch):
-    """A server on loopback with a zip of the true layout, which cuts the first connection; other params fetch nothing again."""
+    """A server on loopback with a zip of the real layout, which cuts the first connection.
+
+    Other params fetch nothing again.
+    """
     content = zipped(root)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
     with serving(content) as (address, handler):

@@ -1,6 +1,7 @@
-"""Sources of recordings. A provider is one file here (base.py says what it offers) and one line in config/registry.py.
+"""Sources of recordings. A provider is one file here and one line in config/registry.py.
 
-Its settings are `providers.<name>` in params.yaml; its page in docs/data.md says what is wrong with the dataset.
+base.py says what it offers. Its settings are `providers.<name>` in params.yaml; its section of
+docs/data.md says what is wrong with the dataset.
 """
 
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import cast
 from unsung.config import registry
 from unsung.config.schema import Params
 from unsung.data import fetch
-from unsung.data.providers.base import Provider
+from unsung.data.providers.base import Limited, Provider
+from unsung.data.providers.layout import limited
 from unsung.data.providers.root import is_downloaded, root_of
 from unsung.data.tracks import Recording
 
 
 def provide(raw: Path, params: Params) -> tuple[Path, list[Recording]]:
-    """Compose or bring the chosen dataset if need be, and list it: its root and its recordings.
+    """Compose or bring the chosen dataset if need be: its root and its recordings.
+
+    At most `limit` recordings of each split, where the provider's settings have a limit.
 
     Raises:
         UserError: the root is not a folder, or what lies there is not as the provider needs it.
@@ -26,4 +30,5 @@ def provide(raw: Path, params: Params) -> tuple[Path, list[Recording]]:
     elif is_downloaded(module, params):
         fetch.bring(module.ARCHIVE, params.compute)
     root = root_of(raw, params)
-    return root, list(cast(Provider, module).tracks(root, params.provider, params.model.targets))
+    recordings = cast(Provider, module).tracks(root, params.provider, params.model.targets)
+    return root, list(limited(recordings, params.provider.limit if isinstance(params.provider, Limited) else 0))

@@ -21,8 +21,8 @@ class Facts:
     format: str
     download: str
     licence: str
-    citation: str  # authors and year
-    url: str  # DOI, or page
+    citation: str = ""  # authors and year
+    url: str = ""  # DOI, or page
 
 
 class DrawnSplits(Section):
@@ -48,7 +48,7 @@ class Limited(Section):
 class Provider(Protocol):
     """What a provider's module offers.
 
-    Optional are `ARCHIVE`, the Remote that the recordings are brought from unless data.root is a copy, and
+    Optional are `ARCHIVE`, the Remote that is downloaded unless data.root is a copy, and
     `compose(root, settings, seed, compute)`, which makes the recordings below `root` first.
     """
 
@@ -56,4 +56,4 @@ class Provider(Protocol):
     FACTS: Facts
 
     def tracks(self, root: Path, settings: Section, targets: tuple[str, ...]) -> Iterable[Recording]:
-        """The recordings below `root`, in an order that is always the same."""
+        """All recordings below `root`, always in the same order."""

@@ -1,7 +1,7 @@
 """demo: songs that the project composes and plays itself, in the layout of MUSDB18-HQ.
 
-Made on the spot from the seed: no download, no licence to mind (CC0). 52 songs of 20 s are 0.9 GB as 44.1 kHz stereo WAV.
-Song i is the same whatever the number of songs or of processes; the test songs are the same whatever the number of others.
+Song i follows from the seed alone, whatever the number of songs or of processes. The test songs do
+not depend on the number of the others. 52 songs of 20 s are 0.9 GB as WAV.
 """
 
 from collections.abc import Iterator
@@ -22,14 +22,7 @@ from unsung.data.synth.band import RATE
 from unsung.data.tracks import SPLITS, Recording, Split
 
 FACTS = Facts(
-    title="Demo songs",
-    songs="52",
-    hours="0.3",
-    format="44.1 kHz stereo, 16 bit WAV",
-    download="nothing",
-    licence="CC0-1.0",
-    citation="",
-    url="",
+    title="Demo songs", songs="52", hours="0.3", format="44.1 kHz stereo, 16 bit WAV", download="nothing", licence="CC0-1.0"
 )
 
 ARTISTS = ("The Placeholders", "Null Island", "Loopback", "Ada and the Carry Bits", "Fixed Point", "Monte Carlo", "Heap of Sand")
@@ -48,15 +41,15 @@ class Settings(Section):
 
 
 def compose(root: Path, settings: Settings, seed: int, compute: Compute) -> None:
-    """Compose the songs below `root`/train and `root`/test; as in MUSDB18-HQ the validation songs lie in train."""
+    """Compose the songs below `root`/train, which has the validation songs too, and `root`/test."""
     jobs = [(split, number) for split in SPLITS for number in range(getattr(settings, split))]
     parallel.over(partial(_write_song, root=root, seed=seed, seconds=settings.seconds), jobs, compute, "compose")
 
 
 def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
     """Every song, in the order of splits and numbers, which the title ends with."""
-    found = [(*_split_and_number(folder.name), folder) for folder in root.glob("t*/*")]
-    for split, _, folder in sorted(found, key=lambda song: (SPLITS.index(song[0]), song[1])):
+    songs = [(*_split_and_number(folder.name), folder) for folder in root.glob("t*/*")]
+    for split, _, folder in sorted(songs, key=lambda song: (SPLITS.index(song[0]), song[1])):
         yield Recording.of_files(folder.name, split, {stem: folder / f"{stem}.wav" for stem in ("mixture", *STEMS)})
 
 
@@ -65,20 +58,17 @@ def _split_and_number(name: str) -> tuple[Split, int]:
     return next(split for split in SPLITS if split.upper().startswith(code[:2])), int(code[2:])
 
 
-def _folder(root: Path, split: Split, number: int, seed: int) -> Path:
-    rng = np.random.default_rng([seed, SPLITS.index(split), number, 1])
-    artist, adjective, noun = (words[rng.integers(len(words))] for words in (ARTISTS, ADJECTIVES, NOUNS))
-    title = f"{adjective} {noun} {split[:2].upper()}{number + 1:02}"
-    return root / ("test" if split == "test" else "train") / f"{artist} - {title}"
-
-
 def _write_song(job: tuple[Split, int], root: Path, seed: int, seconds: float) -> None:
-    """16 bit, and the mixture is the sum of the stems to the last bit."""
+    """Write 16 bit WAV files; the mixture is the sum of the stems to the last bit."""
     split, number = job
-    stems = synth.play(np.random.default_rng([seed, SPLITS.index(split), number]), seconds)
-    whole = {name: np.rint(stem * 32767).astype(np.int16) for name, stem in stems.items()}
-    whole["mixture"] = sum(whole.values()).astype(np.int16)
-    folder = _folder(root, split, number, seed)
+    key = [seed, SPLITS.index(split), number]
+    stems = synth.play(np.random.default_rng(key), seconds)
+    files = {stem: np.rint(samples * 32767).astype(np.int16) for stem, samples in stems.items()}
+    files["mixture"] = sum(files.values()).astype(np.int16)
+    rng = np.random.default_rng([*key, 1])
+    artist, adjective, noun = (words[rng.integers(len(words))] for words in (ARTISTS, ADJECTIVES, NOUNS))
+    name = f"{artist} - {adjective} {noun} {split[:2].upper()}{number + 1:02}"
+    folder = root / ("test" if split == "test" else "train") / name
     folder.mkdir(parents=True, exist_ok=True)
-    for name, samples in whole.items():
-        soundfile.write(folder / f"{name}.wav", samples, RATE, subtype="PCM_16")
+    for stem, samples in files.items():
+        soundfile.write(folder / f"{stem}.wav", samples, RATE, subtype="PCM_16")

@@ -1,4 +1,4 @@
-"""What providers share: finding a dataset's folders, drawing splits by name, adding stems up to fewer, taking a few tracks."""
+"""What providers share: folders of a dataset, splits by name, grouping of stems, a limit."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,14 +11,14 @@ OTHER = "other"  # all that is not a stem of its own
 
 
 def place(root: Path, folders: Sequence[str], dataset: str) -> Path:
-    """Where the dataset's folders lie: in `root`, or in the one folder that its archive wraps around them.
+    """Where a dataset's folders lie: in `root`, or in a folder that its archive wraps around them.
 
     Raises:
         UserError: they are in neither.
     """
-    for found in [root, *sorted(path for path in root.iterdir() if path.is_dir())]:
-        if all((found / name).is_dir() for name in folders):
-            return found
+    for outer in [root, *sorted(path for path in root.iterdir() if path.is_dir())]:
+        if all((outer / name).is_dir() for name in folders):
+            return outer
     missing = next((name for name in folders if not (root / name).is_dir()), folders[0])
     raise UserError(f"{root} has no folder {missing}; set data.root to where {dataset} was extracted")
 
@@ -33,7 +33,7 @@ def limited(recordings: Iterable[Recording], limit: int) -> Iterator[Recording]:
 
 
 def grouped(
-    found: Mapping[str, Sequence[Source]], wanted: Sequence[str], targets: Sequence[str], provider: str
+    sources: Mapping[str, Sequence[Source]], wanted: Sequence[str], targets: Sequence[str], provider: str
 ) -> dict[str, tuple[Source, ...]]:
     """The stems of `wanted`, silent where a song has none, and everything else as `other`.
 
@@ -43,15 +43,15 @@ def grouped(
     apart = [stem for stem in wanted if stem != OTHER]
     if missing := sorted(set(targets) - {*apart, OTHER}):
         raise UserError(f"model.targets has {missing[0]}, which is not among providers.{provider}.stems; add it there")
-    stems = {stem: tuple(found.get(stem, ())) for stem in apart}
-    rest = tuple(source for stem, sources in found.items() if stem not in apart for source in sources)
-    return {**stems, OTHER: rest}
+    rest = tuple(source for stem, those in sources.items() if stem not in apart for source in those)
+    return {**{stem: tuple(sources.get(stem, ())) for stem in apart}, OTHER: rest}
 
 
 def drawn_splits(names: Sequence[str], valid: float, test: float, where: str) -> dict[str, Split]:
     """The split of each name by its hash: adding a track moves no other one.
 
-    Where there are too few tracks for the shares of `valid` and `test`, the lowest hashes make sure that no split is empty.
+    Where there are too few tracks for the shares of `valid` and `test`, the lowest hashes make sure
+    that no split is empty.
 
     Raises:
         UserError: there are fewer tracks than splits.
@@ -64,11 +64,7 @@ def drawn_splits(names: Sequence[str], valid: float, test: float, where: str) ->
     valids = max(1, sum(draw < test + valid for draw in draws) - tests)
     tests = min(tests, len(names) - 2)
     valids = min(valids, len(names) - 1 - tests)
-
-    def split(number: int) -> Split:
-        return "test" if number < tests else "valid" if number < tests + valids else "train"
-
-    return {name: split(number) for number, name in enumerate(ordered)}
+    return {name: "test" if i < tests else "valid" if i < tests + valids else "train" for i, name in enumerate(ordered)}
 
 
 def _draw(name: str) -> float:

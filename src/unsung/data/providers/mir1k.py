@@ -1,11 +1,9 @@
-"""mir1k: MIR-1K, 1000 clips of karaoke by 19 amateurs, 16 kHz, left channel accompaniment, right channel voice.
+"""mir1k: MIR-1K, clips of karaoke sung by 19 amateurs.
 
-Hsu and Jang 2010, doi:10.1109/TASL.2009.2026503. No licence stated; research use. 0.8 GB as RAR, 133 minutes. Downloaded, for which
-the program bsdtar is needed, or read from a copy that was extracted to data.root. Its own server is gone; the URL is that of the
-copy at doi:10.6084/m9.figshare.5802891, whose MD5 figshare publishes.
-
-Split as in Huang, Kim, Hasegawa-Johnson and Smaragdis 2015 (doi:10.1109/TASLP.2015.2468583): singers abjones and amy train, the
-other 17 test. The validation songs, whole songs of these two, are our choice.
+Downloaded, which needs the program bsdtar, or read from data.root, where it was extracted. Its own
+server is gone; URL and MD5 are those of the copy at doi:10.6084/m9.figshare.5802891. Split as in
+Huang, Kim, Hasegawa-Johnson and Smaragdis 2015 (doi:10.1109/TASLP.2015.2468583): singers abjones
+and amy train, the other 17 test. The validation songs, whole songs of these two, are our choice.
 """
 
 from collections.abc import Iterator
@@ -14,58 +12,37 @@ from pathlib import Path
 from unsung.audio import EXTENSIONS
 from unsung.data.providers.base import Facts
 from unsung.data.providers.base import Limited as Settings
-from unsung.data.providers.layout import limited
 from unsung.data.remote import Remote
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
 
 FACTS = Facts(
-    title="MIR-1K",
-    songs="1000 clips",
-    hours="2.2",
-    format="16 kHz, WAV, left channel band, right channel voice",
-    download="0.8 GB",
-    licence="none stated by its makers; research",
-    citation=(
-        "Hsu and Jang (2010). On the Improvement of Singing Voice Separation for Monaural "
-        "Recordings Using the MIR-1K Dataset. IEEE Transactions on Audio, Speech, and "
-        "Language Processing 18(2)"
-    ),
-    url="https://doi.org/10.1109/TASL.2009.2026503",
-)
-
+    title="MIR-1K", songs="1000 clips", hours="2.2", format="16 kHz, WAV, left channel band, right channel voice",
+    download="0.8 GB", licence="none stated by its makers; research", url="https://doi.org/10.1109/TASL.2009.2026503",
+    citation="Hsu and Jang (2010). On the Improvement of Singing Voice Separation for Monaural Recordings Using the MIR-1K "
+    "Dataset. IEEE Transactions on Audio, Speech, and Language Processing 18(2)",
+)  # fmt: skip
 ARCHIVE = Remote(
-    url="https://ndownloader.figshare.com/files/10256751",
-    checksum="md5:1810d01457ccbb84a0b41c4da53eee74",
-    size=797_386_646,  # bytes
-    called="MIR-1K.rar",
+    "https://ndownloader.figshare.com/files/10256751", "md5:1810d01457ccbb84a0b41c4da53eee74", 797_386_646, "MIR-1K.rar"
 )
-TRAIN_SINGERS = {"abjones", "amy"}
-VALID_SONGS = {"abjones_5", "amy_9"}
+TRAIN_SINGERS, VALID_SONGS = {"abjones", "amy"}, {"abjones_5", "amy_9"}
+CHANNELS = ("accompaniment", "vocals")
 NOT_CLIPS = {"UndividedWavfile", "LyricsWav"}
 
 
 def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator[Recording]:
-    """Every clip below `root`, at most `providers.mir1k.limit` of each split, wherever its folder Wavfile lies.
+    """Every clip below `root`, wherever its folder Wavfile lies.
 
     Raises:
         UserError: there is none.
     """
-    return limited(_clips(root), settings.limit)
-
-
-def _clips(root: Path) -> Iterator[Recording]:
     clips = [path for path in root.rglob("*_*_*.*") if path.suffix.lower() in EXTENSIONS and not NOT_CLIPS & set(path.parts)]
     if not clips:
         raise UserError(f"{root} holds no clip such as abjones_1_01.wav; set data.root to where MIR-1K was extracted")
     for path in sorted(clips, key=lambda path: path.stem):
-        yield Recording(
-            path.stem, _split(path.stem), {"accompaniment": (Source(path, channel=0),), "vocals": (Source(path, channel=1),)}
-        )
+        yield Recording(path.stem, _split(path.stem), {stem: (Source(path, channel=i),) for i, stem in enumerate(CHANNELS)})
 
 
 def _split(clip: str) -> Split:
     singer, song, _ = clip.split("_", 2)
-    if singer not in TRAIN_SINGERS:
-        return "test"
-    return "valid" if f"{singer}_{song}" in VALID_SONGS else "train"
+    return "test" if singer not in TRAIN_SINGERS else "valid" if f"{singer}_{song}" in VALID_SONGS else "train"

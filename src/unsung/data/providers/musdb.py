@@ -1,8 +1,7 @@
 """What the editions of MUSDB18 share: the validation songs and the reading of stem files.
 
-A stem file (.stem.mp4, Native Instruments' format) has five audio streams. PyAV decodes them in blocks, from the FFmpeg that its
-wheel brings; the samples are those of stempeg to the last bit but one (a test compares), which would need the programs
-ffmpeg and ffprobe and the whole song in memory.
+A stem file (.stem.mp4, Native Instruments' format) has five audio streams. PyAV decodes them in
+blocks. The samples are stempeg's, which needs ffmpeg, ffprobe and the whole song in memory.
 """
 
 from collections.abc import Iterator
@@ -14,21 +13,11 @@ from unsung.data.tracks import Recording, Source, Split
 STREAMS = ("mixture", "drums", "bass", "other", "vocals")  # in this order (musdb/configs/mus.yaml, stem_ids)
 ENDING = ".stem.mp4"
 VALID = {  # musdb/configs/mus.yaml, validation_tracks: the list the field uses
-    "Actions - One Minute Smile",
-    "Clara Berry And Wooldog - Waltz For My Victims",
-    "Johnny Lokke - Promises & Lies",
-    "Patrick Talbot - A Reason To Leave",
-    "Triviul - Angelsaint",
-    "Alexander Ross - Goodbye Bolero",
-    "Fergessen - Nos Palpitants",
-    "Leaf - Summerghost",
-    "Skelpolu - Human Mistakes",
-    "Young Griffo - Pennies",
-    "ANiMAL - Rockshow",
-    "James May - On The Line",
-    "Meaxic - Take A Step",
-    "Traffic Experiment - Sirens",
-}
+    "Actions - One Minute Smile", "Clara Berry And Wooldog - Waltz For My Victims", "Johnny Lokke - Promises & Lies",
+    "Patrick Talbot - A Reason To Leave", "Triviul - Angelsaint", "Alexander Ross - Goodbye Bolero",
+    "Fergessen - Nos Palpitants", "Leaf - Summerghost", "Skelpolu - Human Mistakes", "Young Griffo - Pennies",
+    "ANiMAL - Rockshow", "James May - On The Line", "Meaxic - Take A Step", "Traffic Experiment - Sirens",
+}  # fmt: skip
 
 
 def songs(root: Path, dataset: str) -> Iterator[tuple[str, Split, Path]]:

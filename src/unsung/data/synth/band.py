@@ -1,4 +1,4 @@
-"""Playing drums, bass and chords: additive tones for what has a pitch, shaped noise and falling sines for what has none."""
+"""Playing drums, bass and chords: sums of sines for tones, noise and falling sines for drums."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -19,14 +19,14 @@ def frequency(pitch: Pitch) -> Pitch:
 
 
 def add(track: Mono, sound: Mono, start: float) -> None:
-    """Mix `sound` into `track` from `start` seconds on; what hangs over the end is cut."""
+    """Mix `sound` into `track` from `start` seconds on; what reaches beyond the end is cut."""
     at = round(start * RATE)
     room = max(0, min(len(sound), len(track) - at))
     track[at : at + room] += sound[:room]
 
 
 def harmonics(base: float, amplitudes: Sequence[float], length: int, stretch: float = 0.0) -> np.ndarray:
-    """Sines at multiples of `base` Hz below 16 kHz, (harmonic, sample); `stretch` makes them as sharp as a string's."""
+    """Sines at multiples of `base` Hz below 16 kHz, (harmonic, sample); `stretch` sharpens them."""
     numbers = np.arange(1, len(amplitudes) + 1)
     pitches = base * numbers * np.sqrt(1 + stretch * numbers**2)
     kept = pitches < 16_000
@@ -90,7 +90,7 @@ def play_notes(notes: Sequence[Note], timbre: str, length: int) -> Mono:
 
 
 def play_drums(hits: Sequence[Hit], rng: np.random.Generator, length: int) -> dict[str, Mono]:
-    """Play kick, snare and hat, each on its own track (sample,), with one drum kit made for the song."""
+    """Play kick, snare and hat of a drum kit made for the song, each on its own track (sample,)."""
     kit = {"kick": _kick(rng), "snare": _snare(rng), "hat": _hat(rng)}
     tracks = {drum: np.zeros(length, np.float32) for drum in kit}
     for hit in hits:
@@ -109,14 +109,15 @@ def _kick(rng: np.random.Generator) -> Mono:
 def _snare(rng: np.random.Generator) -> Mono:
     t = np.arange(round(0.3 * RATE)) / RATE
     body = np.sin(2 * np.pi * rng.uniform(160, 230) * t) * np.exp(-t / 0.05)
-    wires = _band(rng.standard_normal(len(t)), 900, 9000) * np.exp(-t / rng.uniform(0.06, 0.12))
+    wires = bandpass(rng.standard_normal(len(t)), 900, 9000) * np.exp(-t / rng.uniform(0.06, 0.12))
     return 0.5 * body + 0.7 * wires
 
 
 def _hat(rng: np.random.Generator) -> Mono:
     t = np.arange(round(0.12 * RATE)) / RATE
-    return 0.4 * _band(rng.standard_normal(len(t)), rng.uniform(5000, 7500), 16_000) * np.exp(-t / rng.uniform(0.015, 0.04))
+    return 0.4 * bandpass(rng.standard_normal(len(t)), rng.uniform(5000, 7500), 16_000) * np.exp(-t / rng.uniform(0.015, 0.04))
 
 
-def _band(noise: Mono, low: float, high: float) -> Mono:
+def bandpass(noise: Mono, low: float, high: float) -> Mono:
+    """Noise between `low` and `high` Hz."""
     return signal.sosfilt(signal.butter(2, (low, high), "bandpass", fs=RATE, output="sos"), noise)

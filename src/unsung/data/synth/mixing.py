@@ -1,4 +1,4 @@
-"""Playing a whole song: each part panned, in one room, balanced, as the four stems of MUSDB18."""
+"""Playing a whole song: parts panned, in one room, balanced, as the four stems of MUSDB18."""
 
 import numpy as np
 from scipy import signal
@@ -10,16 +10,14 @@ Stereo = np.ndarray  # (sample, 2) float32
 
 
 def play(rng: np.random.Generator, seconds: float) -> dict[str, Stereo]:
-    """Compose and play one song: drums, bass, other and vocals, each (sample, 2), together below 0.9 of full scale."""
+    """A song: drums, bass, other, vocals, each (sample, 2), together below 0.9."""
     length = round(seconds * RATE)
     singer = voice.draw_singer(rng)
     notes = score.compose(rng, seconds, singer.lowest)
     room = _room(rng)
-    drums = band.play_drums(notes.drums, rng, length)
+    kick, snare, hat = band.play_drums(notes.drums, rng, length).values()
     stems = {
-        "drums": _place(drums["kick"], 0, 0, room)
-        + _place(drums["snare"], 0.1, 0.1, room)
-        + _place(drums["hat"], -0.4, 0.02, room),
+        "drums": _place(kick, 0, 0, room) + _place(snare, 0.1, 0.1, room) + _place(hat, -0.4, 0.02, room),
         "bass": _place(band.play_notes(notes.bass, _one_of(rng, band.BASS_TIMBRES), length), 0, 0, room),
         "other": _chords_and_lead(rng, notes, length, room),
         "vocals": _place(voice.sing(notes.melody, singer, rng, length), rng.uniform(-0.15, 0.15), rng.uniform(0.05, 0.2), room),
@@ -63,12 +61,7 @@ def _level(sound: np.ndarray, level: float) -> np.ndarray:
 
 
 def _balanced(stems: dict[str, Stereo], rng: np.random.Generator) -> dict[str, Stereo]:
-    decibels = {
-        "drums": rng.uniform(-7, -3),
-        "bass": rng.uniform(-7, -4),
-        "other": rng.uniform(-7, -3),
-        "vocals": rng.uniform(0, 3),
-    }
-    loud = {name: _level(stem, 10 ** (decibels[name] / 20)) for name, stem in stems.items()}
+    decibels = {"drums": (-7, -3), "bass": (-7, -4), "other": (-7, -3), "vocals": (0, 3)}
+    loud = {name: _level(stem, 10 ** (rng.uniform(*decibels[name]) / 20)) for name, stem in stems.items()}
     peak = max(np.abs(sum(loud.values())).max(), *(np.abs(stem).max() for stem in loud.values()))
     return {name: (0.9 / peak * stem).astype(np.float32) for name, stem in loud.items()}

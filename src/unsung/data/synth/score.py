@@ -1,10 +1,12 @@
-"""Writing a song: key, tempo, chords, a drum pattern, a bass line and a melody in phrases with rests between them."""
+"""Writing a song: key, tempo, chords, drums, bass, and a melody in phrases with rests."""
 
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
+Scale = tuple[int, ...]  # semitones above the key
+Event = TypeVar("Event", "Note", "Hit")
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 # Degrees of the scale, one a bar; four bars go round.
 PROGRESSIONS = ((0, 4, 5, 3), (0, 5, 3, 4), (5, 3, 0, 4), (0, 3, 0, 4), (0, 2, 3, 4), (0, 3, 5, 4), (1, 4, 0, 0))
@@ -53,9 +55,6 @@ class Score:
     melody: list[Note]
 
 
-Event = TypeVar("Event", Note, Hit)
-
-
 def compose(rng: np.random.Generator, seconds: float, lowest: int) -> Score:
     """Write a song for a singer whose lowest comfortable note is `lowest` (MIDI number)."""
     sixteenth = 60 / rng.uniform(84, 132) / 4
@@ -75,7 +74,7 @@ def _until(end: float, events: list[Event]) -> list[Event]:
     return [event for event in events if event.start < end]
 
 
-def _pitch(degree: int, key: int, scale: tuple[int, ...]) -> int:
+def _pitch(degree: int, key: int, scale: Scale) -> int:
     """The MIDI number of a scale degree, degree 0 being the key's C4..B4."""
     return 60 + key + 12 * (degree // 7) + scale[degree % 7]
 
@@ -94,7 +93,7 @@ def _drums(rng: np.random.Generator, bars: int, sixteenth: float) -> list[Hit]:
     return hits
 
 
-def _bass(rng: np.random.Generator, bars: list[int], key: int, scale: tuple[int, ...], sixteenth: float) -> list[Note]:
+def _bass(rng: np.random.Generator, bars: list[int], key: int, scale: Scale, sixteenth: float) -> list[Note]:
     pattern = ((0, 6), (0, 4, 8, 12), (0, 6, 8, 14), (0, 2, 6, 8, 10, 14))[rng.integers(4)]
     notes = []
     for bar, degree in enumerate(bars):
@@ -106,7 +105,7 @@ def _bass(rng: np.random.Generator, bars: list[int], key: int, scale: tuple[int,
     return notes
 
 
-def _chords(rng: np.random.Generator, bars: list[int], key: int, scale: tuple[int, ...], sixteenth: float) -> list[Note]:
+def _chords(rng: np.random.Generator, bars: list[int], key: int, scale: Scale, sixteenth: float) -> list[Note]:
     pattern = ((0,), (0, 8), (0, 6, 12), (0, 4, 8, 12), (2, 6, 10, 14))[rng.integers(5)]
     seventh = rng.random() < 0.4
     notes = []
@@ -121,8 +120,8 @@ def _chords(rng: np.random.Generator, bars: list[int], key: int, scale: tuple[in
     return notes
 
 
-def _lead(rng: np.random.Generator, bars: list[int], key: int, scale: tuple[int, ...], sixteenth: float) -> list[Note]:
-    """An instrument that answers the singer with runs of chord tones, in about a third of the bars."""
+def _lead(rng: np.random.Generator, bars: list[int], key: int, scale: Scale, sixteenth: float) -> list[Note]:
+    """An instrument that answers the singer with runs of chord tones, in every third bar or so."""
     notes = []
     for bar, degree in enumerate(bars):
         if rng.random() < 0.35:
@@ -133,10 +132,8 @@ def _lead(rng: np.random.Generator, bars: list[int], key: int, scale: tuple[int,
     return notes
 
 
-def _melody(
-    rng: np.random.Generator, bars: list[int], key: int, scale: tuple[int, ...], sixteenth: float, lowest: int
-) -> list[Note]:
-    """Phrases of one to two bars over small steps, a chord tone on the beat; a rest closes each phrase."""
+def _melody(rng: np.random.Generator, bars: list[int], key: int, scale: Scale, sixteenth: float, lowest: int) -> list[Note]:
+    """Phrases of one or two bars in small steps, chord tones on the beat, a rest after each."""
     notes: list[Note] = []
     lowest_degree = next(d for d in range(-28, 28) if _pitch(d, key, scale) >= lowest)
     degree = lowest_degree + int(rng.integers(2, 7))

@@ -1,16 +1,16 @@
-"""Singing a melody: a glottal source as a sum of harmonics, formants that glide from vowel to vowel, vibrato, breath, noise.
+"""Singing a melody: harmonics of a glottal source, gliding formants, vibrato, breath, consonants.
 
-Source and filter as in Fant 1960. The formants of the vowels are the averages of Peterson and Barney 1952
-(doi:10.1121/1.1906875, table II, men), scaled by the singer's vocal tract.
+Source and filter as in Fant 1960. The formants of the vowels are the averages of Peterson and
+Barney 1952 (doi:10.1121/1.1906875, table II, men), scaled by the singer's vocal tract.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, signal
+from scipy import ndimage
 
-from unsung.data.synth.band import RATE, Mono, add, frequency
+from unsung.data.synth.band import RATE, Mono, add, bandpass, frequency
 from unsung.data.synth.score import Note
 
 FORMANTS = {  # Hz; the fourth and the fifth are the same for all
@@ -21,7 +21,7 @@ FORMANTS = {  # Hz; the fourth and the fifth are the same for all
     "u": (300, 870, 2240, 3400, 4500),
 }
 BANDWIDTHS = np.array([80, 100, 130, 180, 250])  # Hz
-CONTROL = 220  # samples between two points of a curve, 5 ms
+CONTROL = 220  # samples from one point of a curve to the next, 5 ms
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,15 @@ def draw_singer(rng: np.random.Generator) -> Singer:
 
 def sing(notes: Sequence[Note], singer: Singer, rng: np.random.Generator, length: int) -> Mono:
     """Sing a melody, (sample,)."""
-    points = length // CONTROL + 2
-    pitch, loudness, formants = _curves(notes, singer, rng, points)
+    pitch, loudness, formants = _curves(notes, singer, rng, points=length // CONTROL + 2)
     tone = _source_and_filter(pitch, loudness, formants, singer, length)
     noise = _consonants(notes, rng, length) + _breaths(notes, rng, length)
     air = singer.breath * rng.standard_normal(length) * _to_samples(loudness, length)
-    air = signal.sosfilt(signal.butter(2, (1000, 7000), "bandpass", fs=RATE, output="sos"), air)
-    return (tone + noise + air).astype(np.float32)
+    return (tone + noise + bandpass(air, 1000, 7000)).astype(np.float32)
 
 
-def _curves(
-    notes: Sequence[Note], singer: Singer, rng: np.random.Generator, points: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pitch (point,) in MIDI numbers, loudness (point,) and formants (point, 5) in Hz, every CONTROL samples."""
+def _curves(notes: Sequence[Note], singer: Singer, rng: np.random.Generator, points: int) -> tuple[np.ndarray, ...]:
+    """Pitch (point,) in MIDI numbers, loudness (point,) and formants (point, 5) in Hz."""
     seconds = np.arange(points) * CONTROL / RATE
     pitch, loudness = np.full(points, float(notes[0].pitch if notes else 60)), np.zeros(points)
     formants = np.tile(np.array(FORMANTS["a"], float), (points, 1))
@@ -113,14 +109,12 @@ def _source_and_filter(pitch: np.ndarray, loudness: np.ndarray, formants: np.nda
 def _resonance(hertz: np.ndarray, formants: np.ndarray) -> np.ndarray:
     """The tract's gain at one frequency per point: resonances in parallel, (point,)."""
     strength = np.array([1.0, 0.7, 0.4, 0.25, 0.15])
-    distance = (hertz[:, None] - formants) / BANDWIDTHS
-    return (strength / np.sqrt(1 + distance**2)).sum(1)
+    return (strength / np.sqrt(1 + ((hertz[:, None] - formants) / BANDWIDTHS) ** 2)).sum(1)
 
 
 def _to_samples(curve: np.ndarray, length: int) -> Mono:
     """Straight lines between the points of a curve, (sample,)."""
-    steps = np.arange(CONTROL, dtype=np.float32) / CONTROL
-    lines = curve[:-1, None] + (curve[1:] - curve[:-1])[:, None] * steps
+    lines = curve[:-1, None] + (curve[1:] - curve[:-1])[:, None] * (np.arange(CONTROL, dtype=np.float32) / CONTROL)
     return lines.ravel()[:length].astype(np.float32)
 
 
@@ -129,13 +123,13 @@ def _consonants(notes: Sequence[Note], rng: np.random.Generator, length: int) ->
     track = np.zeros(length, np.float32)
     for note in notes:
         if note.consonant in bands:
-            low, high, seconds, level = bands[note.consonant]
-            add(track, note.strength * level * _puff(rng, low, high, seconds), note.start)
+            *band, level = bands[note.consonant]
+            add(track, note.strength * level * _puff(rng, *band), note.start)
     return track
 
 
 def _breaths(notes: Sequence[Note], rng: np.random.Generator, length: int) -> Mono:
-    """A breath is taken wherever there is a rest of more than a third of a second before a note."""
+    """A breath before each note that follows a rest of more than a third of a second."""
     track, silent_since = np.zeros(length, np.float32), 0.0
     for note in notes:
         if note.start - silent_since > 0.35:
@@ -146,4 +140,4 @@ def _breaths(notes: Sequence[Note], rng: np.random.Generator, length: int) -> Mo
 
 def _puff(rng: np.random.Generator, low: float, high: float, seconds: float) -> Mono:
     noise = rng.standard_normal(round(seconds * RATE)) * np.hanning(round(seconds * RATE))
-    return signal.sosfilt(signal.butter(2, (low, high), "bandpass", fs=RATE, output="sos"), noise).astype(np.float32)
+    return bandpass(noise, low, high).astype(np.float32)

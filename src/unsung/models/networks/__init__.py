@@ -1,9 +1,7 @@
-"""Networks: modules that look at the mixture, and at a state and its time if there is one, and give masks for the stems.
+"""Networks: network(state | None, mixture, time | None) -> masks; the stem is mask * mixture.
 
-    network(state | None, mixture, time | None) -> masks (batch, target, channel, freq, frame)
-
-The stem is mask * mixture. A network is one file here with `Settings`, its section of params.yaml, and `Network`, made of a `Shape`
-and these settings; and one line in config/registry.py. It knows no process and no file.
+A network is one file here and one line in config/registry.py. The file has `Settings`, its section
+of params.yaml, and `Network`, built from a `Shape` and these settings.
 """
 
 from typing import cast

@@ -1,7 +1,7 @@
-"""band_split: the spectrum cut into bands, each a token; recurrence over time and over bands in turn; a mask for each band.
+"""band_split: LSTMs over time and over frequency bands in turn, and a mask for each band.
 
-After BSRNN (Luo and Yu 2023, arXiv 2209.15174), made small: the bands' widths grow with their
-frequency on the ERB-rate scale, and every block modulated by the time of the process as in DiT (arXiv 2212.09748).
+After BSRNN (Luo and Yu 2023, arXiv 2209.15174), but smaller. The bands are even on the ERB-rate
+scale. The time of the process modulates every block, as in DiT (arXiv 2212.09748).
 """
 
 import itertools
@@ -56,13 +56,13 @@ class Network(MaskNetwork):
         return torch.stack([layer(band) for layer, band in zip(self.into_bands, bands, strict=True)], dim=2)
 
     def _image(self, tokens: Tensor) -> Output:
-        found = [layer(tokens[:, :, band]) for band, layer in enumerate(self.into_masks)]
+        masks = [layer(tokens[:, :, band]) for band, layer in enumerate(self.into_masks)]
         outs = self.shape.outputs(self.mask)
-        return torch.cat([rearrange(part, "b t (out f) -> b out f t", out=outs) for part in found], dim=2)
+        return torch.cat([rearrange(mask, "b t (out f) -> b out f t", out=outs) for mask in masks], dim=2)
 
 
 class Block(nn.Module):
-    """A bidirectional recurrence along one axis of the tokens, with a residual connection."""
+    """A bidirectional LSTM along one axis of the tokens, with a residual connection."""
 
     def __init__(self, dim: int, axis: str) -> None:
         super().__init__()
@@ -75,27 +75,24 @@ class Block(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, tokens: Tensor, condition: Tensor | None) -> Tensor:
-        """`tokens` (batch, frame, band, dim), `condition` (batch, dim) or None."""
+        """Map tokens (batch, frame, band, dim) to the same shape; `condition` is (batch, dim)."""
         seen = self.norm(tokens)
         gate: Tensor | float = 1.0
         if condition is not None:
             scale, shift, gate = self.modulation(condition)[:, None, None].chunk(3, dim=-1)
             seen, gate = seen * (1 + scale) + shift, 1 + gate
         lines = seen.transpose(1, 2) if self.axis == "frames" else seen
-        found = self.out(self.recurrence(lines.flatten(0, 1))[0]).view(*lines.shape)
-        return tokens + gate * (found.transpose(1, 2) if self.axis == "frames" else found)
+        update = self.out(self.recurrence(lines.flatten(0, 1))[0]).view(*lines.shape)
+        return tokens + gate * (update.transpose(1, 2) if self.axis == "frames" else update)
 
 
 def normalised(band: Tensor) -> Tensor:
-    """A band (batch, frame, part) divided by its root mean square over the segment: loud and soft moments stay apart."""
+    """Divide a band (batch, frame, part) by its root mean square over the whole segment."""
     return band / (band.square().mean(dim=(1, 2), keepdim=True) + 1e-5).sqrt()
 
 
 def band_widths(freqs: int, bands: int, sample_rate: int) -> list[int]:
-    """Widths of `bands` bands in frequencies of the spectrum, at least one each, even on the ERB-rate scale.
-
-    ERB rate: Glasberg and Moore 1990, doi:10.1016/0378-5955(90)90170-T, equation 4.
-    """
+    """Widths (bins) of bands on the ERB-rate scale (doi:10.1016/0378-5955(90)90170-T, eq. 4)."""
     bands = min(bands, freqs)
     top = 21.4 * math.log10(1 + 0.00437 * sample_rate / 2)
     hertz = [(10 ** (top * band / bands / 21.4) - 1) / 0.00437 for band in range(1, bands + 1)]

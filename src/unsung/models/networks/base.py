@@ -1,7 +1,8 @@
-"""What all networks share: what they are told about the spectra, the types of what goes in and out, masks.
+"""What networks share: the shape of the spectra, the types of inputs and outputs, masks.
 
-A network turns an image of real numbers into another. `MaskNetwork` makes the one out of spectra and masks out of the other, on real
-and imaginary parts as a last axis: ONNX and half precision have no complex numbers. `forward` is the same for complex spectra.
+A network maps one real-valued image to another. `MaskNetwork` turns spectra into that image and
+the result into masks. Real and imaginary parts are a last axis, because ONNX and half precision
+have no complex numbers; `forward` takes and gives complex ones.
 """
 
 import math
@@ -29,7 +30,7 @@ TIME_FEATURES = 64  # numbers that describe a time
 
 @dataclass(frozen=True)
 class Shape:
-    """Targets, channels and frequencies of the spectra, and whether there is a state beside the mixture."""
+    """The sizes of the spectra, and whether the network sees a state beside the mixture."""
 
     targets: int
     channels: int
@@ -39,16 +40,16 @@ class Shape:
 
     @property
     def inputs(self) -> int:
-        """Real numbers that come in for each frequency and frame: those of the mixture and of the state."""
+        """Real numbers per frequency and frame of the input: mixture and state."""
         return 2 * self.channels * (1 + self.targets * self.state)
 
     def outputs(self, mask: MaskKind) -> int:
-        """Real numbers that go out for each frequency and frame: those of the masks."""
+        """Real numbers per frequency and frame of the output: the masks."""
         return self.targets * self.channels * (2 if mask == "complex" else 1)
 
 
 class MaskNetwork(nn.Module):
-    """A network on spectra, around `image`, which each of them has."""
+    """From spectra to masks; each network implements `image`."""
 
     def __init__(self, shape: Shape, settings: NetworkSettings) -> None:
         super().__init__()
@@ -63,41 +64,40 @@ class MaskNetwork(nn.Module):
     def masks(
         self, spectra: Float[Tensor, "batch line freq frame 2"], time: Time | None
     ) -> Float[Tensor, "batch target channel freq frame 2"]:
-        """The same in real numbers; a line is a channel of the mixture or, after these, of a target's state."""
+        """`forward` in real numbers; lines are the channels of the mixture, then of each state."""
         image = rearrange(compress_parts(spectra, self.exponent), "b line f t part -> b (line part) f t")
-        output = self.image(image.contiguous(), time).float()  # a view would drag its order of axes through all layers
-        if self.mask == "magnitude":  # a share of the magnitude from 0 to 1, with the mixture's phase
+        output = self.image(image.contiguous(), time).float()  # a view would slow down all layers
+        if self.mask == "magnitude":  # from 0 to 1, with the mixture's phase
             share = rearrange(output.sigmoid(), "b (target c) f t -> b target c f t", target=self.shape.targets)
             return torch.stack([share, torch.zeros_like(share)], dim=-1)
         return rearrange(output, "b (target c part) f t -> b target c f t part", target=self.shape.targets, part=2)
 
     def image(self, image: Image, time: Time | None) -> Output:
-        """`shape.inputs` compressed real and imaginary parts in, `shape.outputs(mask)` numbers out."""
+        """From `shape.inputs` compressed parts to `shape.outputs(mask)` numbers."""
         raise NotImplementedError
 
     def run(self, level: nn.Module, *inputs: Tensor | None) -> Tensor:
-        """A part of the network; with gradient checkpointing, training computes its activations again instead of keeping them."""
+        """Run a part of the network, with gradient checkpointing if the settings ask for it."""
         if self.gradient_checkpointing and self.training:
-            output: Tensor = checkpoint.checkpoint(level, *inputs, use_reentrant=False)
-            return output
-        return level(*inputs)  # type: ignore[no-any-return]
+            return checkpoint.checkpoint(level, *inputs, use_reentrant=False)
+        return level(*inputs)
 
 
 @runtime_checkable
 class NetworkModule(Protocol):
-    """What a network's module offers."""
+    """What the module of a network has to offer."""
 
     Settings: type[NetworkSettings]
     Network: Callable[[Shape, NetworkSettings], MaskNetwork]
 
 
 def embed(time: Time, size: int = TIME_FEATURES) -> Float[Tensor, "batch {size}"]:
-    """Sines and cosines of a time from 0 to 1 at rising rates."""
+    """Sinusoidal embedding of a time from 0 to 1."""
     rates = torch.exp(torch.linspace(0, math.log(200), size // 2, device=time.device))
     angles = time[:, None] * rates * 2 * math.pi
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def padded(image: Image, freqs: int, frames: int) -> Float[Tensor, "batch input more longer"]:
-    """Filled up with zeros to multiples of `freqs` and `frames`."""
+    """Pad the image with zeros to multiples of `freqs` and `frames`."""
     return nn.functional.pad(image, (0, -image.shape[-1] % frames, 0, -image.shape[-2] % freqs))

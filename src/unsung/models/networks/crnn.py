@@ -1,7 +1,7 @@
-"""crnn: four convolutions that compress the frequencies, a bidirectional GRU over the frames, and the way back with skips.
+"""crnn: a convolutional encoder, a bidirectional GRU over the frames, a decoder with skips.
 
-A convolutional recurrent network as in Tan and Wang 2018 (doi:10.21437/Interspeech.2018-1405): frames stay as they are, every
-convolution halves the frequencies, and each transposed one sees the output of the convolution it undoes.
+After Tan and Wang 2018 (doi:10.21437/Interspeech.2018-1405). Every convolution halves the
+frequencies and keeps the frames; each transposed one also sees the output of its counterpart.
 """
 
 import torch
@@ -30,7 +30,7 @@ class Network(MaskNetwork):
         self.size = 2 ** len(widths)
         ins = [shape.inputs, *widths[:-1]]
         self.down = nn.ModuleList(step(nn.Conv2d(a, b, (4, 3), (2, 1), (1, 1)), b) for a, b in zip(ins, widths, strict=True))
-        self.freqs = -(-shape.freqs // self.size)  # that are left at the bottom
+        self.freqs = -(-shape.freqs // self.size)  # at the bottom
         bottom = widths[-1] * self.freqs
         self.time = nn.Linear(TIME_FEATURES, hidden)
         self.into = nn.Linear(bottom, hidden)
@@ -58,5 +58,5 @@ class Network(MaskNetwork):
 
 
 def step(convolution: nn.Module, width: int) -> nn.Module:
-    """A convolution, normalised over each segment, and a bend."""
+    """A convolution, normalisation over each segment, and an activation."""
     return nn.Sequential(convolution, nn.GroupNorm(1, width), nn.ELU())

@@ -1,9 +1,8 @@
-"""tfswa_unet: a U-Net whose blocks attend along time and along frequency, each within windows that shift from block to block.
+"""tfswa_unet: a U-Net with shifted-window attention along time and along frequency.
 
-After TFSWA-UNet (EURASIP Journal on Audio, Speech, and Music Processing 2025:39) and Swin (Liu et al. 2021, arXiv 2103.14030).
-The spectrum is cut into patches, each a token. A block lets every token see those of its window in the same row (time), then those
-of its window in the same column (frequency); every second block's windows are shifted by half. No token sees more than its window
-at once, so memory grows with the length and not with its square. Between levels two by two tokens become one.
+After TFSWA-UNet (EURASIP Journal on Audio, Speech, and Music Processing 2025:39) and Swin (Liu et
+al. 2021, arXiv 2103.14030). A token is a patch of the spectrum. It attends to its window only, so
+memory grows linearly with the length. Between levels, two by two tokens become one.
 """
 
 import itertools
@@ -45,7 +44,7 @@ class Network(MaskNetwork):
         self.size = patch * 2 ** (len(dims) - 1)
         self.into = nn.Conv2d(shape.inputs, dims[0], patch, stride=patch)
         rows = -(-shape.freqs // self.size) * self.size // patch
-        self.rows = nn.Parameter(torch.zeros(dims[0], rows, 1))  # windows know distances only, and a voice has its frequencies
+        self.rows = nn.Parameter(torch.zeros(dims[0], rows, 1))  # windows do not know their frequency
         self.time = nn.Sequential(nn.Linear(TIME_FEATURES, dims[0]), nn.SiLU())
         levels = list(zip(dims, settings.depths, settings.heads, strict=True))
         self.down = nn.ModuleList(Level(dim, depth, head, window, dims[0]) for dim, depth, head in levels)
@@ -58,8 +57,7 @@ class Network(MaskNetwork):
     def image(self, image: Image, time: Time | None) -> Output:
         """See MaskNetwork."""
         freqs, frames = image.shape[-2:]
-        known = torch.zeros(image.shape[0], device=image.device) if time is None else time
-        condition = self.time(embed(known))
+        condition = self.time(embed(torch.zeros(image.shape[0], device=image.device) if time is None else time))
         x, skips = self.into(padded(image, self.size, self.size)) + self.rows, []
         for number, level in enumerate(self.down):
             x = self.run(level, x, condition)
@@ -73,7 +71,7 @@ class Network(MaskNetwork):
 
 
 class Level(nn.Module):
-    """Blocks of one size, every second with shifted windows."""
+    """Blocks of one size; every second one has shifted windows."""
 
     def __init__(self, dim: int, depth: int, heads: int, window: int, condition: int) -> None:
         super().__init__()
@@ -81,7 +79,7 @@ class Level(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, heads, window, shift=window // 2 * (block % 2)) for block in range(depth))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """(batch, dim, freq, frame), the same again"""
+        """Map (batch, dim, freq, frame) to the same shape."""
         tokens = rearrange(x, "b c f t -> b f t c") + self.time(condition)[:, None, None]
         for block in self.blocks:
             tokens = block(tokens)
@@ -89,7 +87,7 @@ class Level(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention along time, attention along frequency, and an MLP, each with a residual connection."""
+    """Attention along time, then along frequency, and an MLP, with residual connections."""
 
     def __init__(self, dim: int, heads: int, window: int, shift: int) -> None:
         super().__init__()
@@ -98,15 +96,14 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(batch, freq, frame, dim), the same again"""
+        """Map (batch, freq, frame, dim) to the same shape."""
         tokens = tokens + self.along_time(self.norms[0](tokens))
         tokens = tokens + self.along_freq(self.norms[1](tokens).transpose(1, 2)).transpose(1, 2)
-        found: Tensor = tokens + self.mlp(self.norms[2](tokens))
-        return found
+        return tokens + self.mlp(self.norms[2](tokens))
 
 
 class WindowAttention(nn.Module):
-    """Self-attention within windows of a sequence, with a learned bias for each distance; the first may begin `shift` early."""
+    """Self-attention within windows, the first `shift` early, with a bias for each distance."""
 
     distance: Tensor
 
@@ -119,15 +116,15 @@ class WindowAttention(nn.Module):
         self.register_buffer("distance", places[:, None] - places[None] + window - 1, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, row, place, dim), the same again: rows do not see each other"""
+        """Map (batch, row, place, dim) to the same shape; rows do not see each other."""
         batch, rows, length, _ = x.shape
         filled = nn.functional.pad(x, (0, 0, self.shift, -(length + self.shift) % self.window))
         places = torch.arange(filled.shape[2], device=x.device) - self.shift
-        there = (places >= 0) & (places < length)
+        inside = (places >= 0) & (places < length)
         parts = rearrange(self.into(filled), "b r (n w) (three h c) -> three (b r) n h w c", three=3, h=self.heads, w=self.window)
-        seen_by_all = self.bias[:, self.distance][None].expand(there.numel() // self.window, -1, -1, -1)
-        bias = seen_by_all.masked_fill(~there.view(-1, 1, 1, self.window), -torch.inf)  # window head place place
+        distances = self.bias[:, self.distance][None].expand(inside.numel() // self.window, -1, -1, -1)
+        bias = distances.masked_fill(~inside.view(-1, 1, 1, self.window), -torch.inf)  # window head place place
         query, key, value = parts.unbind(0)
-        found = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias[None])
-        joined = rearrange(found, "(b r) n h w c -> b r (n w) (h c)", b=batch, r=rows)
-        return self.out(joined[:, :, self.shift : self.shift + length])  # type: ignore[no-any-return]
+        values = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias[None])
+        joined = rearrange(values, "(b r) n h w c -> b r (n w) (h c)", b=batch, r=rows)
+        return self.out(joined[:, :, self.shift : self.shift + length])

@@ -1,9 +1,8 @@
-"""unet: a convolutional U-Net over the spectrum as an image, with self-attention at the bottom, modulated by the time.
+"""unet: the U-Net of denoising diffusion (Ho, Jain and Abbeel 2020, arXiv 2006.11239).
 
-The U-Net of denoising diffusion (Ho, Jain and Abbeel 2020, arXiv 2006.11239): residual blocks with group normalisation, a
-sinusoidal embedding of the time, one level for each width, halving frequencies and frames between them. Any size of input: it is
-filled up with zeros and cut again. The attention's cost grows with the square of the image at the bottom, so with fewer than four
-levels long windows become expensive.
+Residual blocks with group normalisation, modulated by the time; each level halves frequencies and
+frames. The cost of the self-attention at the bottom grows with the square of the image there, so
+long windows are expensive with fewer than four levels.
 """
 
 import itertools
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from unsung.config.section import NetworkSettings, Sizes
 from unsung.models.networks.base import Image, MaskNetwork, Output, Shape, Time, embed, padded
 
-TIME_FEATURES, CONDITION = 128, 512  # numbers that describe a time, and the features that they become
+TIME_FEATURES, CONDITION = 128, 512  # sizes of the time's embedding and of what it becomes
 
 
 class Settings(NetworkSettings):
@@ -45,10 +44,9 @@ class Network(MaskNetwork):
         """See MaskNetwork."""
         freqs, frames = image.shape[-2:]
         size = 2 ** len(self.halve)
-        known = torch.zeros(image.shape[0], device=image.device) if time is None else time  # so that all weights are used
-        condition = self.time(embed(known, TIME_FEATURES))
-        x = self.first(padded(image, size, size))
-        skips = []
+        time = torch.zeros(image.shape[0], device=image.device) if time is None else time  # so that all weights are used
+        condition = self.time(embed(time, TIME_FEATURES))
+        x, skips = self.first(padded(image, size, size)), []
         for number, level in enumerate(self.down):
             x = self.run(level, x, condition)
             skips.append(x)
@@ -71,14 +69,14 @@ class Level(nn.Module):
         self.blocks = nn.ModuleList(Residual(before if block == 0 else width, width) for block in range(blocks))
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """(batch, before, freq, frame) -> (batch, width, freq, frame)"""
+        """Map (batch, before, freq, frame) to (batch, width, freq, frame)."""
         for block in self.blocks:
             x = block(x, condition)
         return x
 
 
 class Residual(nn.Module):
-    """Two convolutions, scaled and shifted by the time in between, with a residual connection."""
+    """Two convolutions with a residual connection, scaled and shifted by the time in between."""
 
     def __init__(self, before: int, width: int) -> None:
         super().__init__()
@@ -89,14 +87,13 @@ class Residual(nn.Module):
         self.around = nn.Identity() if before == width else nn.Conv2d(before, width, 1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """(batch, before, freq, frame) -> (batch, width, freq, frame)"""
+        """Map (batch, before, freq, frame) to (batch, width, freq, frame)."""
         scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
-        found: Tensor = self.around(x) + self.second(self.norm(self.first(x)) * (1 + scale) + shift)
-        return found
+        return self.around(x) + self.second(self.norm(self.first(x)) * (1 + scale) + shift)
 
 
 class Attention(nn.Module):
-    """Self-attention over all places of the image, with a residual connection."""
+    """Self-attention over the whole image, with a residual connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -106,11 +103,11 @@ class Attention(nn.Module):
         self.out = nn.Conv2d(width, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, width, freq, frame), the same again"""
+        """Map (batch, width, freq, frame) to the same shape."""
         parts = self.into(self.norm(x)).unflatten(1, (3, self.heads, -1)).flatten(4).transpose(-1, -2)  # batch 3 head width place
-        query, key, value = (part.contiguous() for part in parts.unbind(1))  # or torch falls back to attention by the book
-        found = nn.functional.scaled_dot_product_attention(query, key, value)
-        return x + self.out(found.transpose(-1, -2).flatten(1, 2).unflatten(-1, x.shape[-2:]))  # type: ignore[no-any-return]
+        query, key, value = (part.contiguous() for part in parts.unbind(1))  # strided tensors would get torch's slow kernel
+        values = nn.functional.scaled_dot_product_attention(query, key, value)
+        return x + self.out(values.transpose(-1, -2).flatten(1, 2).unflatten(-1, x.shape[-2:]))
 
 
 def normalised(width: int) -> nn.GroupNorm:

@@ -1,9 +1,9 @@
 """Processes: how a counterfactual is generated with a network.
 
-A process is one file here with `Settings`, its section of params.yaml, and `Process`, made of these settings (base.py says what it
-offers); and one line in config/registry.py. `Settings.forward` is what training sees, the fields beside it only steer the sampling;
-`Settings.sampling_defaults` has their values for a model that is used without params.yaml. A process knows nothing of a network's
-inside. Randomness comes in as one generator for each item of the batch, so an item does not depend on its neighbours.
+A process is one file here and one line in config/registry.py. The file has `Settings`, its section
+of params.yaml, and `Process` (see base.py). `Settings.forward` is what training sees; the other
+fields steer the sampling, and `sampling_defaults` has their values where there is no params.yaml.
+Each item of a batch has its own random generator, so it does not depend on its neighbours.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ __all__ = ["Process", "build", "settings"]
 
 
 def settings(name: str, forward: Mapping[str, object]) -> ProcessSettings:
-    """The settings of the process of that name with this `forward` part and its own defaults for sampling."""
+    """The settings of the process of that name: this `forward`, and its defaults for sampling."""
     schema: type[ProcessSettings] = registry.module(registry.PROCESSES, name).Settings
     return schema.model_validate({**schema.sampling_defaults, "forward": forward})
 

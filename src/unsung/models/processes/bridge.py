@@ -1,9 +1,10 @@
 """The bridge: a diffusion that starts at the mixture and ends at the counterfactual.
 
-x(1) is the mixture y, x(0) the counterfactual a, and between them
-    x(t) = (1 - t) a + t y + sigma sqrt(t (1 - t)) n,        n ~ complex noise, as strong at each point as |y|
-so the noise vanishes at both ends and silence stays silent. The network predicts a directly (data prediction), therefore one
-call at t = 1 is already a separator and further calls refine it. A Brownian bridge as in BBDM (Li et al. 2023, arXiv 2205.07680).
+x(1) is the mixture y, x(0) is the counterfactual a, and between them
+    x(t) = (1 - t) a + t y + sigma sqrt(t (1 - t)) n,    n ~ complex noise with the magnitude |y|
+so the noise vanishes at both ends and silence stays silent. The network predicts `a` directly, so
+one call at t = 1 is already a separator and further calls refine it. This is the Brownian bridge of
+BBDM (Li et al. 2023, arXiv 2205.07680).
 """
 
 import itertools
@@ -50,7 +51,7 @@ class Process:
         return Example(marginal(a, y, t, self.settings.forward.sigma, rngs), y, t)
 
     def sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> Draws:
-        """`settings.draws` counterfactuals, or only one where all would be the same: one call begins without noise."""
+        """`settings.draws` counterfactuals; only one where no noise is drawn, as in one call."""
         calls, sigma = self.settings.calls, 0.0 if self.settings.deterministic else self.settings.forward.sigma
 
         def counterfactual(x: State | None, y: Mixture, t: Time | None) -> State:
@@ -61,7 +62,7 @@ class Process:
 
 
 def draw_times(start_share: float, rngs: Sequence[Generator]) -> Time:
-    """Times of a batch: 1, where separating starts, with probability `start_share`, else even between 0 and 1."""
+    """Times of a batch: 1 with probability `start_share`, else uniform between 0 and 1."""
     draws = torch.stack([torch.rand(2, generator=rng, device=rng.device) for rng in rngs])
     return torch.where(draws[:, 0] < start_share, 1.0, draws[:, 1])
 
@@ -72,8 +73,9 @@ def marginal(a: State, y: Mixture, t: Time, sigma: float, rngs: Sequence[Generat
     return (1 - t) * a + t * y.unsqueeze(1) + sigma * (t * (1 - t)).sqrt() * shaped_noise(a, y, rngs)
 
 
-def step(x: State, a: State, y: Mixture, t: float, s: float, sigma: float, rngs: Sequence[Generator]) -> State:
-    """Draw x(s) given x(t) and the predicted end `a`, for s < t: the bridge between the two."""
+def step(x: State, a: State, y: Mixture, times: tuple[float, float], sigma: float, rngs: Sequence[Generator]) -> State:
+    """Draw x(s) given x(t) and the predicted end `a`; `times` are t and s < t."""
+    t, s = times
     mean = a + (s / t) * (x - a)
     return mean + sigma * (s * (t - s) / t) ** 0.5 * shaped_noise(x, y, rngs)
 
@@ -81,10 +83,9 @@ def step(x: State, a: State, y: Mixture, t: float, s: float, sigma: float, rngs:
 def sample(network: NetworkCall, y: Mixture, targets: int, calls: int, sigma: float, rngs: Sequence[Generator]) -> State:
     """Walk from the mixture to the counterfactual in `calls` calls of the network."""
     x = y.unsqueeze(1).expand(-1, targets, -1, -1, -1)
-    times = torch.linspace(1, 0, calls + 1).tolist()
-    for t, s in itertools.pairwise(times):
+    for t, s in itertools.pairwise(torch.linspace(1, 0, calls + 1).tolist()):
         a = network(x, y, torch.full((len(y),), t, device=y.device))
-        x = step(x, a, y, t, s, sigma, rngs) if s > 0 else a
+        x = step(x, a, y, (t, s), sigma, rngs) if s > 0 else a
     return x
 
 

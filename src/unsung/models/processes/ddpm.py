@@ -1,16 +1,17 @@
 """ddpm: the diffusion that starts at Gaussian noise, with the mixture as its condition.
 
-Forward (Ho, Jain and Abbeel 2020, arXiv 2006.11239), on x(0), the counterfactual's compressed spectrum:
+Forward (Ho, Jain and Abbeel 2020, arXiv 2006.11239), on x(0), the compressed counterfactual:
     x(t) = sqrt(abar(t)) x(0) + sqrt(1 - abar(t)) n,        n ~ complex noise
-with the linear schedule of that paper or the cosine one of Nichol and Dhariwal 2021 (arXiv 2102.09672). The network's output is
-one of
+with its linear schedule or the cosine one of Nichol and Dhariwal 2021 (arXiv 2102.09672). The
+network's output is one of
     data      masks on the mixture, which leave the counterfactual
     epsilon   the noise n
     velocity  v = sqrt(abar) n - sqrt(1 - abar) x(0)  (Salimans and Ho 2022, arXiv 2202.00512)
-Backward by diffusers' DDPM or DPM-Solver++ (arXiv 2211.01095), or by DDIM (arXiv 2010.02502; diffusers' own ends with noise left
-where the steps do not divide the times), from noise, or shallow: from the mixture with the noise of a later time. With guidance w
-(Ho and Salimans 2022, arXiv 2207.12598) an output is u + w (c - u): c is the network's with the condition, u without it,
-which training leaves out now and then (condition dropout).
+Backward by DDPM or DPM-Solver++ (arXiv 2211.01095) of diffusers, or by a DDIM of our own (arXiv
+2010.02502), because that of diffusers leaves noise where the calls do not divide the timesteps. It
+starts at noise, or at the mixture with less noise. With guidance w (Ho and Salimans 2022, arXiv
+2207.12598) an output is u + w (c - u): c with the condition, u without it. Condition dropout in
+training teaches the network u.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,10 +29,10 @@ from unsung.models.networks.base import Mixture, State, Time
 from unsung.models.processes.base import Draws, Example, NetworkCall, noise_like, remaining
 from unsung.spectrum import compress
 
-Step = Callable[[State, int, State], State]  # what the network put out at t, t, x(t) -> x at the time before
-EXPONENT = 0.5  # of the spectrum that is diffused
+Step = Callable[[State, int, State], State]  # output at t, t, x(t) -> x at the next smaller time
+EXPONENT = 0.5  # compression of the spectrum
 KINDS = {"data": "sample", "epsilon": "epsilon", "velocity": "v_prediction"}  # as diffusers calls them
-MIN_ABAR = 1e-4  # where sampling begins when noise is predicted: below, an error in it is blown up into one of x(0)
+MIN_ABAR = 1e-4  # where sampling starts if noise is predicted: a smaller value would amplify its errors
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 
 
@@ -80,26 +81,18 @@ class Process:
     has_state = True
     one_call = False
 
-    @property
-    def forward(self) -> Forward:
-        """What training sees."""
-        return self.settings.forward
-
     def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
-        """A noisy state at a random time; the mixture, or for a share `condition_dropout` of the items nothing."""
+        """A noisy state at a random time; for some items, condition dropout mutes the mixture."""
         draws = torch.stack([torch.rand(2, generator=rng, device=rng.device) for rng in rngs])
-        t = (draws[:, 0] * self.forward.timesteps).long().clamp(max=self.forward.timesteps - 1)
+        t = (draws[:, 0] * self.settings.forward.timesteps).long().clamp(max=self.settings.forward.timesteps - 1)
         x0, noise = self.diffused(a), gaussian(a, rngs)
         abar = self.abar.to(t.device)[t]
-        condition = y * (draws[:, 1] >= self.forward.condition_dropout).view(-1, 1, 1, 1)
-        goal = {"data": None, "epsilon": noise, "velocity": velocity(x0, noise, abar)}[self.forward.prediction]
+        condition = y * (draws[:, 1] >= self.settings.forward.condition_dropout).view(-1, 1, 1, 1)
+        goal = {"data": None, "epsilon": noise, "velocity": velocity(x0, noise, abar)}[self.settings.forward.prediction]
         return Example(self.undiffused(marginal(x0, noise, abar)), condition, self.relative(t), goal)
 
     def sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> Draws:
-        """`settings.draws` counterfactuals, each in `settings.calls` calls, or twice as many with guidance other than 1.
-
-        `start_time` below 1 begins at that share of the times, from the mixture with the noise of there.
-        """
+        """`settings.draws` counterfactuals of `settings.calls` calls each, twice that if guided."""
         return torch.stack([self._sample(network, y, targets, rngs) for _ in range(self.settings.draws)])
 
     def _sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> State:
@@ -114,12 +107,12 @@ class Process:
         return self.undiffused(x)
 
     def times(self, calls: int) -> list[int]:
-        """The times of the calls, even from `start_time` down to 0, the first as late as it can be.
+        """The timesteps of the calls, evenly spaced from `start_time` down to 0.
 
         Raises:
-            UserError: there are fewer times than calls.
+            UserError: there are fewer timesteps than calls.
         """
-        usable = int((self.abar >= MIN_ABAR).sum()) if self.forward.prediction == "epsilon" else self.forward.timesteps
+        usable = int((self.abar >= MIN_ABAR).sum()) if self.settings.forward.prediction == "epsilon" else len(self.abar)
         top = round(self.settings.start_time * usable)
         if calls > top:
             raise UserError(f"ddpm has {top} timesteps to sample at, not {calls}; take fewer calls, or start earlier")
@@ -130,31 +123,30 @@ class Process:
         abar = self.abar.tolist()
 
         def step(out: State, t: int, x: State) -> State:
-            x0, noise = split(out, x, abar[t], self.forward.prediction)
+            x0, noise = split(out, x, abar[t], self.settings.forward.prediction)
             s = earlier[t]
             return x0 if s is None else ddim(x0, noise, abar[t], abar[s], self.settings.eta, rngs)
 
         return step
 
     def _diffusers(self, times: Sequence[int], rngs: Sequence[Generator]) -> Step:
-        sampler = self.settings.sampler
-        scheduler = self.scheduler(sampler)
+        scheduler = self.scheduler(self.settings.sampler)
         scheduler.set_timesteps(timesteps=list(times))
-        options = {"generator": list(rngs)} if sampler == "ddpm" else {}
+        options = {"generator": list(rngs)} if self.settings.sampler == "ddpm" else {}
 
         def step(out: State, t: int, x: State) -> State:
-            found = scheduler.step(torch.view_as_real(out), torch.tensor(t), torch.view_as_real(x), **options)
-            return torch.view_as_complex(found.prev_sample.contiguous())
+            result = scheduler.step(torch.view_as_real(out), torch.tensor(t), torch.view_as_real(x), **options)
+            return torch.view_as_complex(result.prev_sample.contiguous())
 
         return step
 
     def _guided(self, network: NetworkCall, x: State, y: Mixture, time: Time) -> State:
-        """What the scheduler is told: x(0), the noise or the velocity."""
+        """The prediction for the sampler: x(0), the noise or the velocity."""
         state, guidance = self.undiffused(x), self.settings.guidance
 
         def output(condition: Mixture) -> State:
             out = network(state, condition, time)
-            return self.diffused(remaining(out, y)) if self.forward.prediction == "data" else out
+            return self.diffused(remaining(out, y)) if self.settings.forward.prediction == "data" else out
 
         conditional = output(y)
         if guidance == 1:
@@ -163,43 +155,39 @@ class Process:
         return unconditional + guidance * (conditional - unconditional)
 
     def diffused(self, spectrum: State) -> State:
-        """A spectrum as it is diffused: compressed, and scaled to about unit power."""
-        return self.forward.scale * compress(spectrum, EXPONENT)
+        """Compress a spectrum and scale it to about unit power."""
+        return self.settings.forward.scale * compress(spectrum, EXPONENT)
 
     def undiffused(self, x: State) -> State:
-        """The way back; networks see states like this, for they compress what they see themselves."""
-        x = x / self.forward.scale
+        """The inverse of `diffused`: networks see states like this, and compress them."""
+        x = x / self.settings.forward.scale
         return x * x.abs() ** (1 / EXPONENT - 1)
 
     def relative(self, t: Tensor) -> Time:
-        """A time as networks know it, from 0 to 1."""
-        return t.float() / (self.forward.timesteps - 1)
+        """The timesteps scaled to 0 to 1, as networks expect them."""
+        return t.float() / (self.settings.forward.timesteps - 1)
 
     @cached_property
     def abar(self) -> Tensor:
-        """How much of x(0)'s power is left at each time."""
-        found: Tensor = self.scheduler("ddpm").alphas_cumprod
-        return found
+        """The share of the power of x(0) that is left at each timestep."""
+        return self.scheduler("ddpm").alphas_cumprod
 
     def scheduler(self, sampler: str) -> Any:
-        """diffusers' scheduler of this name with this process's schedule."""
+        """The scheduler of diffusers for this sampler, with the schedule of the settings."""
         from diffusers import DDPMScheduler, DPMSolverMultistepScheduler  # here: they take seconds to import
 
-        kinds = {"ddpm": DDPMScheduler, "dpmsolver++": DPMSolverMultistepScheduler}
         settings: dict[str, Any] = {
-            "num_train_timesteps": self.forward.timesteps,
-            "beta_schedule": SCHEDULES[self.forward.schedule],
-            "beta_start": 1e-4 * 1000 / self.forward.timesteps,  # as for a thousand times, whatever their number
-            "beta_end": min(0.999, 2e-2 * 1000 / self.forward.timesteps),
-            "prediction_type": KINDS[self.forward.prediction],
+            "num_train_timesteps": self.settings.forward.timesteps,
+            "beta_schedule": SCHEDULES[self.settings.forward.schedule],
+            "beta_start": 1e-4 * 1000 / self.settings.forward.timesteps,  # as for 1000 timesteps
+            "beta_end": min(0.999, 2e-2 * 1000 / self.settings.forward.timesteps),
+            "prediction_type": KINDS[self.settings.forward.prediction],
         }
-        if sampler == "ddpm":
-            settings["clip_sample"] = False
-        return kinds[sampler](**settings)
+        return DDPMScheduler(**settings, clip_sample=False) if sampler == "ddpm" else DPMSolverMultistepScheduler(**settings)
 
 
 def gaussian(like: State, rngs: Sequence[Generator]) -> State:
-    """Noise whose real and imaginary parts each have unit variance, as diffusers draws it."""
+    """Noise whose real and imaginary parts have unit variance each, as in diffusers."""
     return noise_like(like, rngs) * 2**0.5
 
 
@@ -210,7 +198,7 @@ def marginal(x0: State, noise: State, abar: Tensor) -> State:
 
 
 def split(out: State, x: State, abar: float, prediction: str) -> tuple[State, State]:
-    """x(0) and the noise in x(t), as the network's output has them."""
+    """x(0) and the noise of x(t), from the network's output."""
     signal, rest = abar**0.5, (1 - abar) ** 0.5
     if prediction == "velocity":
         return signal * x - rest * out, signal * out + rest * x
@@ -220,9 +208,9 @@ def split(out: State, x: State, abar: float, prediction: str) -> tuple[State, St
 
 
 def ddim(x0: State, noise: State, abar: float, earlier: float, eta: float, rngs: Sequence[Generator]) -> State:
-    """x(s) before x(t), `earlier` being its abar; with eta some of the noise is new (arXiv 2010.02502, equations 12 and 16)."""
+    """Draw x(s) for s < t, where abar is `earlier` (arXiv 2010.02502, equations 12 and 16)."""
     sigma = eta * ((1 - earlier) / (1 - abar)) ** 0.5 * (1 - abar / earlier) ** 0.5
-    kept = max(0.0, 1 - earlier - sigma**2) ** 0.5  # rounding
+    kept = max(0.0, 1 - earlier - sigma**2) ** 0.5  # rounding may make it negative
     x = earlier**0.5 * x0 + kept * noise
     return x + sigma * gaussian(x0, rngs) if eta else x
 

@@ -1,6 +1,6 @@
-"""predictive: no diffusion at all. One call of the network, which sees the mixture alone, is the counterfactual.
+"""predictive: no diffusion. The network sees the mixture alone; one call gives the counterfactual.
 
-The honest ablation of the other processes: whatever they gain, they must gain over this.
+This is the ablation of the other processes: they must do better than it.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Process:
     one_call = True
 
     def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
-        """Nothing: training shows what separating shows."""
+        """The mixture alone, as in separating."""
         return Example(None, y, None)
 
     def sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> Draws:

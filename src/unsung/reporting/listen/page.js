@@ -1,11 +1,13 @@
 "use strict";
-// All versions of a scene play at once, one of them loud: switching is a change of volume, so it keeps the very moment.
+// All versions of a scene play at once, and all but one are muted. So a switch keeps the position.
 (() => {
   const data = JSON.parse(document.getElementById("scenes").textContent);
   const sections = [...document.querySelectorAll(".scene")];
-  const colours = [[0, "#e4572e"], [3, "#f3a712"], [5, "#e8d33f"], [7, "#a8c965"], [Infinity, "#5fb878"]]; // below so many dB
+  const colours = [[0, "#e4572e"], [3, "#f3a712"], [5, "#e8d33f"], [7, "#a8c965"], [Infinity, "#5fb878"]]; // [SDR below this many dB, colour]
   const FADE = 0.008; // seconds
-  let context = null, playing = null, active = 0, asked = 0; // playing: {number, sources, gains, began}; asked: the last wish's number
+  let context = null, active = 0;
+  let playing = null; // {number, sources, gains, began}
+  let requests = 0; // of play or stop; a later one cancels a start that still decodes
 
   document.documentElement.classList.add("js");
 
@@ -25,8 +27,8 @@
 
   function position(scene) {
     if (!running(scene)) return scene.position;
-    const gone = Math.max(0, context.currentTime - playing.began);
-    return scene.loop.checked ? gone % scene.seconds : Math.min(gone, scene.seconds);
+    const elapsed = Math.max(0, context.currentTime - playing.began);
+    return scene.loop.checked ? elapsed % scene.seconds : Math.min(elapsed, scene.seconds);
   }
 
   async function decoded(scene) {
@@ -37,7 +39,7 @@
 
   async function start(scene) {
     stop();
-    const mine = asked;
+    const request = requests;
     activate(scene.number);
     label(scene, true);
     let buffers;
@@ -51,7 +53,7 @@
       scene.time.textContent = "cannot be played here";
       throw error;
     }
-    if (mine !== asked) return; // meanwhile something else was wanted
+    if (request !== requests) return; // a later request came while the clips were decoded
     const from = scene.position >= scene.seconds ? 0 : scene.position, when = context.currentTime + 0.03;
     const gains = buffers.map((_, version) => new GainNode(context, { gain: version === chosen(scene) ? 1 : 0 }));
     const sources = buffers.map((buffer, version) => {
@@ -66,7 +68,7 @@
   }
 
   function stop() {
-    asked += 1;
+    requests += 1;
     scenes.forEach((scene) => label(scene, false));
     if (playing === null) return;
     const scene = scenes[playing.number];
@@ -83,11 +85,11 @@
   }
 
   function go(scene, seconds) {
-    const again = scene.on;
-    if (again) stop();
+    const resume = scene.on;
+    if (resume) stop();
     scene.position = bounded(scene, seconds);
     draw(scene);
-    if (again) start(scene);
+    if (resume) start(scene);
   }
 
   function choose(scene, version) {
@@ -175,7 +177,7 @@
   document.onkeydown = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !document.getElementById("keys").checked) return;
     const scene = scenes[active], key = event.key.toLowerCase();
-    const own = event.target.closest("button, a, summary, input[type=checkbox], input[type=radio]"); // these use the space bar
+    const own = event.target.closest("button, a, summary, input[type=checkbox], input[type=radio]"); // these use the space bar themselves
     const move = { n: 1, p: -1 }[key], seconds = { j: -1, l: 1 }[key];
     if (key === " " && !own) { event.preventDefault(); scene.play.click(); }
     else if (key >= "0" && key <= "9") choose(scene, key === "0" ? 9 : Number(key) - 1);
