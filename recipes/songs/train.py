@@ -1,12 +1,13 @@
 """Train on the pools for a while, in the background of other work; a run goes on where it was stopped.
 
-    python -m recipes.songs.train PACKED DATA RUN [--minutes M] [--fall M] [--set network__dim=96]
+    python -m recipes.songs.train PACKED DATA RUN [--begin MODEL] [--minutes M] [--fall M] [--set network__dim=96]
 
 `--minutes` and `--fall` are the clock's; what the curve calls seconds, and what validations go by, is the processor's time.
 RUN gets state.pt (all that is needed to go on), curve.csv, and average/ (the moving average as a model folder). The learning rate
 rises, then stays: nobody knows at the beginning how long a run will be. `--fall` begins another run from RUN's state whose
 learning rate falls to nothing within that many minutes, in RUN/fallen/: what is kept. Sample i follows from (seed, i) and the
-pools, which are listed anew at every validation, so that they may grow. SIGTERM saves and stops.
+pools, which are listed anew at every validation, so that they may grow. `--begin` takes the weights of a model folder where
+there is no state. SIGTERM saves and stops.
 """
 
 import argparse
@@ -57,6 +58,12 @@ class Run:
             part.load_state_dict(state[name])
         self.step, self.seconds = state["step"], state["seconds"]
 
+    def begin(self, model: Path) -> None:
+        """Take the weights of a model folder, where the state that they came from is lost."""
+        weights = Separator.load(model).state_dict()
+        self.separator.load_state_dict(weights)
+        self.average.module.load_state_dict(weights)
+
     def train_step(self, mixes: Mixes, factor: float) -> float:
         """One step with the learning rate times `factor`; its loss."""
         t = self.recipe.training
@@ -84,6 +91,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--fall", type=float, default=0.0)
+    parser.add_argument("--begin", type=Path)
     parser.add_argument("--valid-minutes", type=float, default=10.0)
     parser.add_argument("--set", nargs="*", default=[])
     args = parser.parse_args()
@@ -94,6 +102,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if (args.run / "state.pt").exists():
         run.load(args.run / "state.pt")
+    elif args.begin:
+        run.begin(args.begin)
     going = True
 
     def stop(*_: object) -> None:

@@ -107,6 +107,16 @@ def test_a_run_that_goes_on_ends_with_the_same_weights(tmp_path):
         assert torch.equal(mine, other)
 
 
+def test_a_run_can_begin_with_the_weights_of_a_model(tmp_path):
+    small = {"network__dim": 8, "network__blocks": 1, "network__bands": 4}
+    first, second = Run(Recipe.load(RECIPE, **small)), Run(Recipe.load(RECIPE, **small, training__seed=1))
+    first.separator.save(tmp_path / "model")
+    second.begin(tmp_path / "model")
+    for separator in (second.separator, second.average.module):
+        for mine, other in zip(first.separator.state_dict().values(), separator.state_dict().values(), strict=True):
+            assert torch.equal(mine, other)
+
+
 def test_scores_are_improvements_over_the_mixture(monkeypatch):
     voice, band = (rng(i).standard_normal((22_050, 2)).astype(np.float32) for i in range(2))
     run = Run(Recipe.load(RECIPE, network__dim=8, network__blocks=1, network__bands=4))
