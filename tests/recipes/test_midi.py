@@ -3,8 +3,8 @@ import struct
 import numpy as np
 import pytest
 
-pytest.importorskip("tinysoundfont", reason="scores are played with tinysoundfont (docs/songs.md)")
-pytest.importorskip("pyworld", reason="recipes.songs.band takes voices apart with pyworld (docs/songs.md)")
+pytest.importorskip("tinysoundfont", reason="scores are played with tinysoundfont (recipes/songs/README.md)")
+pytest.importorskip("pyworld", reason="recipes.songs.band takes voices apart with pyworld (recipes/songs/README.md)")
 
 from tinysoundfont import midi as events
 

@@ -12,7 +12,7 @@ PLAIN = Variety(coherent=0, silent=0, alone=0, speed=0, equaliser=0, width=0, mo
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
-    """A voice at 440 Hz, an accompaniment at 1000 Hz, and a song of 300 and 2000 Hz, of 3 s each."""
+    """A voice at 440 Hz, an accompaniment at 1000 Hz, a song of 300 and 2000 Hz, 3 s each."""
     root = tmp_path_factory.mktemp("pools")
     t = np.arange(3 * 2 * RATE) / (2 * RATE)
     files = {"voices/a": 440, "bands/b": 1000, "songs/c.vocals": 300, "songs/c.accompaniment": 2000}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("pyworld", reason="voices are taken apart with pyworld (docs/songs.md)")
+pytest.importorskip("pyworld", reason="voices are taken apart with pyworld (recipes/songs/README.md)")
 
 from recipes.songs import speech, voices
 from recipes.songs.compose import Melody
