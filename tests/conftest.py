@@ -46,9 +46,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def params() -> Params:
-    """The project's params, made small: 8 kHz, a tiny network, a handful of steps."""
+    """The project's params, made small."""
+    return small_params(load_params(ROOT / "params.yaml"))
+
+
+def small_params(params: Params) -> Params:
+    """Some params, made small: 8 kHz, a tiny network, a handful of steps."""
     return changed(
-        load_params(ROOT / "params.yaml"),
+        params,
         audio__sample_rate=8000,
         stft={"n_fft": 256, "hop_length": 64},
         shards={"segment_seconds": 1.0, "megabytes": 0.7},

@@ -1,0 +1,225 @@
+"""Runs the command in a process of its own, a fork of one that has imported everything.
+
+A fork takes milliseconds where a fresh process takes seconds, and is as real: exit codes, signals,
+closed files, limits and permissions are the system's. Root's power over permissions is given up.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+PROGRAM = "unsung"
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the process may do, and what happens to it."""
+
+    file_bytes: int | None = None  # no file may grow beyond: a full disk (EFBIG instead of ENOSPC)
+    memory: int | None = None  # bytes beyond what the imports took
+    closed: tuple[int, ...] = ()  # file descriptors that are closed from the beginning
+    stdout: str = ""  # another file for it, such as /dev/full; "|" is a pipe that nobody reads
+    stdin: str = ""  # what is typed
+    signal: tuple[int, str] | None = None  # the signal, and a glob: it is sent when such a file is there
+    delay: float = 0.0  # seconds from then to the signal
+    encoding: str = "utf-8"  # of stdout and stderr
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run left behind."""
+
+    code: int  # negative: the signal that ended it
+    out: str
+    err: str
+    hung: bool
+    seconds: float
+
+
+class Runner:
+    """The process that has imported everything, and forks for each run."""
+
+    def __init__(self, source: Path, project: Path) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (source, project))), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "tests.faults.runner"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, cwd=project, env=environment, stdin=pipe, stdout=pipe, text=True)
+        assert self.process.stdin and self.process.stdout
+        self.to, self.back = self.process.stdin, self.process.stdout
+
+    def close(self) -> None:
+        """End it."""
+        self.to.close()
+        self.process.wait()
+        self.back.close()
+
+    def run(self, arguments: Sequence[str | bytes], here: Path, limits: Limits, seconds: float) -> Done:
+        """Run `unsung *arguments` or a stage in the folder `here`."""
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            words = [os.fsencode(word).hex() for word in arguments]
+            asked = {"words": words, "here": str(here), "out": str(out), "err": str(err), "limits": asdict(limits)}
+            begun = time.monotonic()
+            self.to.write(json.dumps(asked) + "\n")
+            self.to.flush()
+            pid = int(self.back.readline())
+            hung, sent = False, False
+            while not Path(folder, "ended").exists():
+                now = time.monotonic() - begun
+                if limits.signal and not sent and (not limits.signal[1] or next(here.glob(limits.signal[1]), None)):
+                    time.sleep(limits.delay)
+                    os.kill(pid, limits.signal[0])
+                    sent = True
+                if now > seconds and not hung:
+                    hung = True
+                    os.killpg(pid, signal.SIGKILL)
+                time.sleep(0.002)
+            code = int(self.back.readline())
+            texts = [path.read_text("utf-8", "backslashreplace") if path.exists() else "" for path in (out, err)]
+            return Done(code, *texts, hung=hung, seconds=time.monotonic() - begun)
+
+
+def serve(commands: IO[str], answers: IO[str]) -> None:
+    """Fork a run for each line of `commands`; answer with its pid, then with its exit code."""
+    warm()
+    for line in commands:
+        asked = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            child(asked)
+        answers.write(f"{pid}\n")
+        answers.flush()
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        answers.write(f"{code}\n")
+        answers.flush()
+        Path(asked["out"]).with_name("ended").touch()
+
+
+def warm() -> None:
+    """Import what the command imports on its way, but run nothing that starts a thread."""
+    import unsung.cli
+    import unsung.comparing.comment
+    import unsung.comparing.comparison
+    import unsung.config.presets
+    import unsung.data.providers.folder
+    import unsung.export
+    import unsung.models.networks.band_split
+    import unsung.models.processes.bridge
+    import unsung.reporting.report
+    import unsung.scoring.folders
+    import unsung.separation  # noqa: F401
+
+
+def child(asked: dict) -> None:
+    """Be the command; never returns."""
+    os.setsid()
+    code = 1
+    try:
+        program = arranged(asked)
+        try:
+            program()
+            code = 0
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        except BaseException:
+            if sys.stderr:
+                traceback.print_exc()
+        for stream in (sys.stdout, sys.stderr):  # as Python does at its end
+            try:
+                if stream:
+                    stream.flush()
+            except OSError as error:
+                os.write(2, f"Exception ignored: {error}\n".encode())
+                code = 120
+    finally:
+        for process in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+            os.kill(int(process), signal.SIGKILL)
+        os._exit(code)
+
+
+def arranged(asked: dict) -> Callable[[], object]:
+    """Give the process its folder, files, limits and arguments; returns the program."""
+    limits = Limits(**asked["limits"])
+    os.chdir(asked["here"])
+    put(os.open(asked["err"], os.O_WRONLY | os.O_CREAT), 2)
+    if limits.stdout == "|":
+        read, write = os.pipe()
+        os.close(read)
+        put(write, 1)
+    else:
+        put(os.open(limits.stdout or asked["out"], os.O_WRONLY | os.O_CREAT), 1)
+    read, write = os.pipe()
+    os.write(write, limits.stdin.encode())
+    os.close(write)
+    put(read, 0)
+    names = ("stdin", "stdout", "stderr")
+    for number, (name, mode) in enumerate(zip(names, "rww", strict=True)):
+        errors = "backslashreplace" if number == 2 else "strict"
+        stream = open(number, mode, encoding=limits.encoding, errors=errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    for number in limits.closed:
+        os.close(number)
+        setattr(sys, names[number], None)
+        setattr(sys, f"__{names[number]}__", None)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if limits.file_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
+    if limits.memory is not None:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + limits.memory, used + limits.memory))
+    give_up_power()
+    words = [os.fsdecode(bytes.fromhex(word)) for word in asked["words"]]
+    if words[0] == "stage":
+        return stage(words[1])
+    sys.argv = [PROGRAM, *words]
+    from unsung.cli import run
+
+    return run
+
+
+def put(descriptor: int, number: int) -> None:
+    """Make an open file the one with this number."""
+    os.dup2(descriptor, number)
+    os.close(descriptor)
+
+
+def stage(name: str) -> Callable[[], object]:
+    """A stage of the pipeline, as `python -m stages.NAME` runs it."""
+    import runpy
+
+    sys.argv = [f"stages/{name}.py"]
+    return lambda: runpy.run_module(f"stages.{name}", run_name="__main__")
+
+
+def give_up_power() -> None:
+    """Drop CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER: permissions bind root, too."""
+    if os.geteuid():
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable of the lower, then of the upper 32
+    if libc.capget(header, sets):
+        raise OSError(ctypes.get_errno(), "capget")
+    for number in range(3):
+        sets[number] &= ~0b1110
+    if libc.capset(header, sets):
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+if __name__ == "__main__":
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what imports print is no answer
+    serve(sys.stdin, answers)
