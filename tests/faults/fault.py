@@ -59,7 +59,7 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
     line = lines[-1] if lines else done.out.strip().splitlines()[-1] if done.out.strip() else ""
     if done.hung:
         return Judged("hang", f"it ran for more than {SECONDS} s", line)
-    if "Traceback" in done.err or "Exception ignored" in done.err or done.code < 0 and not fault.limits.signal:
+    if "Traceback" in done.err or "Exception ignored" in done.err or (done.code < 0 and not fault.limits.signal):
         return Judged("traceback", done.err[-1500:] or f"exit code {done.code}", line)
     after = contents(here)
     allowed = {path for pattern in fault.may_change for path in here.glob(pattern)} | {
@@ -79,7 +79,7 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
             for path in found:
                 check_whole(path)
         for pattern in fault.absent:
-            assert not list(here.glob(pattern)), f"{list(here.glob(pattern))[0]} is there"
+            assert not list(here.glob(pattern)), f"{next(iter(here.glob(pattern)))} is there"
         if not (fault.limits.signal and fault.limits.signal[0] == 9):
             left = [path for path in here.rglob(".*") if path.name.endswith(".partial") and path.name not in before]
             assert not left, f"{left} is left"
@@ -90,7 +90,7 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """Every file below a folder with its bytes, a link with its target, anything else with its kind."""
+    """Every file below a folder with its bytes, a link with its target, others with their kind."""
     found: dict[str, object] = {}
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
