@@ -4,8 +4,9 @@ import os
 import re
 import shlex
 import shutil
+import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +31,7 @@ class Fault:
     absent: tuple[str, ...] = ()  # globs of what must not be there
     after: Callable[[Path, Done], object] = lambda here, done: None  # more that must be true
     limits: Limits = field(default_factory=Limits)
-    arguments: tuple[bytes | str, ...] | None = None  # where `command` cannot be split into them
+    arguments: tuple[bytes | str, ...] | None = None  # where `command` cannot be split into them; {here}
 
 
 Verdict = Literal["borne", "traceback", "hang", "lost", "wrong"]
@@ -54,7 +55,12 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
     shutil.copytree(template, here, symlinks=True, dirs_exist_ok=True)
     fault.make(here)
     before = contents(here)
-    done = runner.run(fault.arguments or tuple(shlex.split(fault.command)), here, fault.limits, SECONDS)
+    words = fault.arguments or tuple(shlex.split(fault.command))
+    words = tuple(word.replace("{here}", str(here)) if isinstance(word, str) else word for word in words)
+    limits = fault.limits
+    if limits.file_bytes is not None and limits.file_bytes < 0:  # so much less than the largest file
+        limits = replace(limits, file_bytes=limits.file_bytes + max(len(x) for x in before.values() if isinstance(x, bytes)))
+    done = runner.run(words, here, limits, SECONDS)
     lines = [line for line in re.split(r"[\r\n]+", done.err) if line.strip() and "%|" not in line]
     line = lines[-1] if lines else done.out.strip().splitlines()[-1] if done.out.strip() else ""
     if done.hung:
@@ -80,7 +86,7 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
                 check_whole(path)
         for pattern in fault.absent:
             assert not list(here.glob(pattern)), f"{next(iter(here.glob(pattern)))} is there"
-        if not (fault.limits.signal and fault.limits.signal[0] == 9):
+        if not fault.limits.signal or fault.limits.signal[0] == signal.SIGINT:
             left = [path for path in here.rglob(".*") if path.name.endswith(".partial") and path.name not in before]
             assert not left, f"{left} is left"
         fault.after(here, done)
