@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import soundfile
 
@@ -37,13 +37,13 @@ class Fault:
 Verdict = Literal["borne", "traceback", "hang", "lost", "wrong"]
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """How a fault was borne, and why it was not."""
 
     verdict: Verdict
     why: str
     line: str  # what the user was told
+    code: int  # the exit code
 
 
 def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
@@ -64,16 +64,16 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
     lines = [line for line in re.split(r"[\r\n]+", done.err) if line.strip() and "%|" not in line]
     line = lines[-1] if lines else done.out.strip().splitlines()[-1] if done.out.strip() else ""
     if done.hung:
-        return Judged("hang", f"it ran for more than {SECONDS} s", line)
+        return Judged("hang", f"it ran for more than {SECONDS} s", line, done.code)
     if "Traceback" in done.err or "Exception ignored" in done.err or (done.code < 0 and not fault.limits.signal):
-        return Judged("traceback", done.err[-1500:] or f"exit code {done.code}", line)
+        return Judged("traceback", done.err[-1500:] or f"exit code {done.code}", line, done.code)
     after = contents(here)
     allowed = {path for pattern in fault.may_change for path in here.glob(pattern)} | {
         here / name for name in before if any(Path(os.fsdecode(name)).match(pattern) for pattern in fault.may_change)
     }
     for name, content in before.items():
         if after.get(name) != content and here / name not in allowed:
-            return Judged("lost", f"{name} {'changed' if name in after else 'is gone'}", line)
+            return Judged("lost", f"{name} {'changed' if name in after else 'is gone'}", line, done.code)
     try:
         assert done.code == fault.code, f"exit code {done.code} instead of {fault.code}: {done.err[-500:]}"
         if fault.code == 1:
@@ -91,8 +91,8 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
             assert not left, f"{left} is left"
         fault.after(here, done)
     except AssertionError as error:
-        return Judged("wrong", str(error), line)
-    return Judged("borne", "", line)
+        return Judged("wrong", str(error), line, done.code)
+    return Judged("borne", "", line, done.code)
 
 
 def contents(folder: Path) -> dict[str, object]:
