@@ -53,9 +53,9 @@ def main(
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.")] = Path("out"),
-    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.")] = Path("models/best"),
+    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", readable=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.", readable=False)] = Path("out"),
+    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.", readable=False)] = Path("models/best"),
     calls: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="Network calls per window; the default suits the process.")
     ] = None,
@@ -86,9 +86,9 @@ def separate(
 
 @app.command()
 def score(
-    references: Annotated[Path, typer.Argument(help="A folder with a folder of stems for each track.")],
-    estimates: Annotated[Path, typer.Argument(help="The same layout, from any separator.")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score to this file.")] = None,
+    references: Annotated[Path, typer.Argument(help="A folder with a folder of stems for each track.", readable=False)],
+    estimates: Annotated[Path, typer.Argument(help="The same layout, from any separator.", readable=False)],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score to this file.", readable=False)] = None,
     mixture: Annotated[bool, typer.Option("--mixture", help="Score the mixture too: baseline, NSDR and GNSDR.")] = False,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score what is there if estimates are missing.")] = False,
     window: Annotated[float, typer.Option(min=0.01, callback=_finite, help="Seconds of a scored frame.")] = 1.0,
@@ -130,12 +130,14 @@ def score(
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.")],
+    model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.", readable=False)],
     format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="The format of the file.")] = "onnx",
     part: Annotated[
         Literal["separator", "call"], typer.Option(help="Songs to counterfactuals in one call, or a single network call.")
     ] = "separator",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file or its folder; by default here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file or its folder; by default here.", readable=False)
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit matrices, for a CPU (torchscript).")] = False,
 ) -> None:
     """Write a model as one file that runs without unsung, on input of any length."""
@@ -156,7 +158,7 @@ def compare(
         float | None, typer.Option(max=0, callback=_finite, help="Exit with 3 if worse than this (dB, such as -0.3).")
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Let --fail-below judge even what cannot be compared.")] = False,
-    pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.", readable=False)] = None,
     repository: Annotated[str, typer.Option(help="Its address on GitHub, for links to pictures.", show_default=False)] = "",
 ) -> None:
     """Compare two revisions: metrics, params, data, and each test track before and after.
