@@ -268,9 +268,10 @@ def _form(frame: av.AudioFrame) -> str:
 
 @contextmanager
 def _open_av(path: Path, stream: int) -> Iterator[av.container.InputContainer]:
-    with opened(path) as file:  # FFmpeg takes a name with a colon for an address
-        try:
-            container = av.open(file, "r")
+    name = str(path)
+    with opened(path) as file:
+        try:  # "file:", as FFmpeg takes a name with a colon for an address; it cannot take any letters
+            container = av.open(f"file:{name}" if name.encode(errors="ignore").decode() == name else file, "r")
         except (av.FFmpegError, ValueError):
             raise UserError(f"{path} is not audio that can be read; remove it or convert it to wav, flac, ogg or mp3") from None
         with container:

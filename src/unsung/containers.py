@@ -126,16 +126,17 @@ def _unknown(length: int) -> bool:
 
 def _boxes(path: Path, file: BinaryIO, size: int) -> Container:
     """The boxes of an MP4 file: a size, four letters."""
-    start, first = 0, True
+    start, last = 0, b""
     while start < size - 7:
         file.seek(start)
         length, name = int.from_bytes(file.read(4)), file.read(4)
         length = int.from_bytes(file.read(8)) if length == 1 else length or size - start
         if name not in BOXES or length < 8:  # not ours, or junk
             break
-        if name == b"ftyp" and not first:
+        if name == b"ftyp" and last:
             _refuse_two(path)
-        start, first = start + length, False
+        start, last = start + length, name
+    start += 8 * (last == b"moof")  # the header of a fragment: its samples follow
     if start > size:
         _refuse_cut(path, size, start)
     return Container()
