@@ -21,9 +21,8 @@ WANTED = {b"WAVE": {b"fmt ", b"data"}, b"AIFF": {b"COMM", b"SSND"}, b"AIFC": {b"
 BOXES = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"uuid", b"meta", b"sidx", b"mfra", b"styp"}
 REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 BEGINS, ENDS = 2, 4  # flags of Ogg pages
-STATED = re.compile(  # the first frame of an mp3: its header, side information, what states the length
-    rb"(?s)\xff([\xe2\xe3\xf2\xf3\xfa\xfb])[\x10-\xef].(?:(?:.{9}|.{17}|.{32})(?:Xing|Info)|.{32}(VBRI).{6})"
-)
+FRAME = re.compile(rb"(?s)\xff([\xe2\xe3\xf2\xf3\xfa\xfb])[\x10-\xef].")  # the header of one of an mp3
+STATED = re.compile(FRAME.pattern + rb"(?:(?:.{9}|.{17}|.{32})(?:Xing|Info)|.{32}(VBRI).{6})")
 
 
 @dataclass(frozen=True)
@@ -220,9 +219,10 @@ def _mp3(file: BinaryIO, size: int) -> Container:
 
 
 def _only_tags(rest: bytes) -> bool:
-    """Whether nothing follows but tags: APE, Lyrics3, ID3v1."""
-    rest = rest[:-128] if rest[-128:-125] == b"TAG" else rest
-    return not rest or (rest.startswith(b"APETAGEX") and len(rest) == int.from_bytes(rest[12:16], "little") + 32)
+    """Whether no frame is in what follows: tags, zeros."""
+    if rest.startswith(b"APETAGEX"):  # with a picture perhaps, in which there may be anything
+        rest = rest[int.from_bytes(rest[12:16], "little") + 32 :]
+    return not FRAME.search(rest)
 
 
 def _refuse_cut(path: Path, size: int, stated: int) -> NoReturn:
