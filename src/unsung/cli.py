@@ -33,10 +33,12 @@ def main(
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.")] = Path("out"),
-    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.")] = Path("models/best"),
-    calls: Annotated[int | None, typer.Option(min=1, help="Network calls per window; the default suits the process.")] = None,
+    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", readable=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.", readable=False)] = Path("out"),
+    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.", readable=False)] = Path("models/best"),
+    calls: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Network calls per window; the default suits the process.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling, where it is random.")] = 0,
     window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
     overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,

@@ -1,16 +1,19 @@
 """Files that are written whole or not at all, disk space, fingerprints, scratch folders."""
 
+import ctypes
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from unsung.errors import UserError
 
@@ -32,6 +35,74 @@ def atomically(path: Path) -> Iterator[Path]:
     if partial.is_dir():
         remove(path)
     partial.replace(path)
+
+
+@contextmanager
+def folder_of_a_run(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder`, for this run alone; `put_in_place` moves it there.
+
+    It is removed at the end, and what killed runs left here is, too. A lock tells which run lives.
+    """
+    folder = Path(os.path.realpath(folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    name = folder.name if len(os.fsencode(folder.name)) < MAX_NAME_BYTES - 20 else fingerprint(folder.name)
+    for lock in folder.parent.glob(f".{glob.escape(name)}.*.partial/lock"):
+        with suppress(Timeout, OSError), FileLock(lock, timeout=0):
+            remove(lock.parent)
+    own = Path(tempfile.mkdtemp(".partial", f".{name}.", folder.parent))
+    try:
+        with FileLock(own / "lock"):
+            new = own / "new"
+            new.mkdir(parents=True)  # another run may have swept `own` before it was locked
+            yield new
+    finally:
+        remove(own)
+
+
+def put_in_place(new: Path, folder: Path, old: Iterable[str]) -> None:
+    """Make `new` the folder `folder` in one step: without its files `old`, with all others.
+
+    Where the file system cannot exchange two folders, or others holds more than files, it is done
+    file by file.
+    """
+    folder = Path(os.path.realpath(folder))  # a link stays
+    try:
+        new.rename(folder)
+        return
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+    made = [path.name for path in new.iterdir()]
+    linked = list[Path]()
+    try:
+        for path in folder.iterdir():
+            if path.name not in {*made, *old}:
+                os.link(path, new / path.name, follow_symlinks=False)
+                linked.append(new / path.name)
+        shutil.copystat(folder, new)
+        _exchange(new, folder)
+        for path in new.iterdir():  # what came a moment ago
+            if path.name not in old and not (folder / path.name).exists():
+                path.replace(folder / path.name)
+    except OSError:
+        for link in linked:
+            link.unlink()
+        for name in made:
+            (new / name).replace(folder / name)
+        for name in set(old) - set(made):
+            remove(folder / name)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Exchange two folders in one step (Linux: renameat2 with RENAME_EXCHANGE).
+
+    Raises:
+        OSError: the system or the file system cannot.
+    """
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None or renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange):
+        raise OSError(ctypes.get_errno() or errno.ENOSYS, "cannot exchange", str(one), None, str(other))
 
 
 def portable(name: str) -> str:
