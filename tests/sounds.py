@@ -43,7 +43,7 @@ def noise(seconds: float = 2.0, rate: int = 8000, channels: int = 2, seed: int =
     return (0.1 * np.random.default_rng(seed).standard_normal((round(seconds * rate), channels))).astype(np.float32)
 
 
-def write(path: Path, kind: str, samples: Samples, rate: int = 8000) -> Path:
+def write(path: Path, kind: str, samples: Samples, rate: int = 8000, bit_rate: int = 0) -> Path:
     """Write a file of a kind: a key of WITH_SOUNDFILE or WITH_FFMPEG."""
     if kind in WITH_SOUNDFILE:
         form, subtype = WITH_SOUNDFILE[kind]
@@ -54,6 +54,8 @@ def write(path: Path, kind: str, samples: Samples, rate: int = 8000) -> Path:
     with av.open(str(path), "w", format=form, options=options) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         context = stream.codec_context
+        if bit_rate:
+            context.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
         frame.sample_rate = rate
         waiting = av.AudioFifo()

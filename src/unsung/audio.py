@@ -30,6 +30,7 @@ Grid = Int[np.ndarray, "_frame _channel"]  # samples as integers, FULL_SCALE bei
 EXTENSIONS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".webm", ".mp4"}
 FULL_SCALE = 2**23  # 24 bit
 BLOCK = 2**16  # frames read at once
+LISTS = {"concat", "hls", "dash"}  # FFmpeg would read the files that they name
 MOST = 2**60  # libsndfile's word for a length that is not known
 
 
@@ -324,6 +325,8 @@ def _open_av(path: Path, stream: int) -> Iterator[av.container.InputContainer]:
         except (av.FFmpegError, ValueError):
             raise UserError(f"{path} is not audio that can be read; remove it or convert it to wav, flac, ogg or mp3") from None
         with container:
+            if container.format.name in LISTS:
+                raise UserError(f"{path} is a list of files, not audio; give the files")
             if (count := len(container.streams.audio)) <= stream:
                 what = f"has {count} streams, not {stream + 1}" if count else "has no audio in it; remove it"
                 raise UserError(f"{path} {what}")

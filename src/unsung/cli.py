@@ -1,5 +1,7 @@
 """The `unsung` command: arguments and help. The library does the work."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +15,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def run() -> None:
     """Entry point; a UserError is printed as one line, with exit code 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name may have any bytes
     with told_in_one_line():
         app()
 

@@ -19,5 +19,6 @@ def told_in_one_line() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f"unsung: {' '.join(str(error).split())}", file=sys.stderr)
+        line = " ".join(f"unsung: {error}".split())
+        print("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line), file=sys.stderr)
         raise SystemExit(1) from None
