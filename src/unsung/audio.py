@@ -30,6 +30,7 @@ Grid = Int[np.ndarray, "_frame _channel"]  # samples as integers, FULL_SCALE bei
 EXTENSIONS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".webm", ".mp4"}
 FULL_SCALE = 2**23  # 24 bit
 BLOCK = 2**16  # frames read at once
+ALLOWED = 0.1  # seconds that may lack at the end of an mp3, for a bad frame or two
 LISTS = {"concat", "hls", "dash"}  # FFmpeg would read the files that they name
 MOST = 2**60  # libsndfile's word for a length that is not known
 
@@ -256,7 +257,7 @@ def _decode_file(path: Path, file: soundfile.SoundFile, container: Container) ->
 
 def _check_length(path: Path, frames: int, stated: int, sample_rate: int, exact: bool) -> None:
     """Refuse what is shorter than stated, beyond what a bad frame or two take from an mp3."""
-    if stated - frames > (0 if exact else 0.1 * sample_rate):
+    if stated - frames > (0 if exact else ALLOWED * sample_rate):
         seconds, whole = frames / sample_rate, stated / sample_rate
         raise UserError(f"{path} ends after {seconds:.3g} s of the {whole:.3g} s that it announces; get the file anew")
 

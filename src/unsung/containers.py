@@ -41,10 +41,12 @@ def inspect(path: Path) -> Container:
     """Look at a file from outside.
 
     Raises:
-        UserError: it is not there, not a file or may not be read; it is cut, damaged, or two files.
+        UserError: it is not there, not a file or may not be read; it is empty, cut, damaged, or two files.
     """
     with opened(path) as file:
         size, head = os.fstat(file.fileno()).st_size, file.read(12)
+        if not size:
+            raise UserError(f"{path} is empty; remove it")
         while head[:3] == b"ID3" and len(head) == 12:
             file.seek(sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(head[6:10])) + 10 * bool(head[5] & 16) - 2, 1)
             head = file.read(12)
