@@ -41,7 +41,7 @@ def inspect(path: Path) -> Container:
     """Look at a file from outside.
 
     Raises:
-        UserError: it is not there, not a file or may not be read; it is empty, cut, damaged, or two files.
+        UserError: it is not there, not a file, may not be read; is empty, cut, damaged, two files.
     """
     with opened(path) as file:
         size, head = os.fstat(file.fileno()).st_size, file.read(12)

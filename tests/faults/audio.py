@@ -201,7 +201,7 @@ def last_page(data: bytes) -> bytes:
 
 
 CUT, DAMAGED, ENDS = "is cut short", "is damaged at byte", "ends after"
-SCORE = "score references estimates"
+SCORE = "score references estimates --workers 1"
 NOT_AUDIO = "is not audio that can be read"
 FAULTS = [
     told("a WAV that lacks its last half", "wav", half, CUT),
