@@ -36,8 +36,10 @@ def read_yaml(path: Path, yaml: YAML, missing: str = "") -> Any:
         return yaml.load(path)
     except FileNotFoundError:
         raise UserError(missing or f"{path} is not here; run from the project's folder") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError, AttributeError) as error:  # of a number or a tag that cannot be
         raise UserError(f"{path} is not YAML: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply; give it keys and values") from None
 
 
 def data_root(params: Params) -> Path:
