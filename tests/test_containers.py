@@ -18,7 +18,7 @@ from unsung.errors import UserError
 
 KINDS = [*WITH_SOUNDFILE, *WITH_FFMPEG]
 LOSSLESS = {"wav", "rf64", "aiff", "flac", "mkv"}
-SOME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
