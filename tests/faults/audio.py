@@ -177,22 +177,15 @@ def stems(cut: tuple[str, ...], kind: str = "wav", change: Change = half) -> Cal
     return make
 
 
-def other_rate(here: Path) -> None:
-    """An AAC stream whose rate changes in its middle."""
-    parts = [write(here / f"{rate}.aac", "aac", noise(1), rate).read_bytes() for rate in (8000, 16_000)]
-    (here / "a.aac").write_bytes(b"".join(parts))
+def joined(kind: str, *forms: tuple[int, int]) -> Callable[[Path], int]:
+    """Files of other rates and channels, one behind the other."""
 
+    def make(here: Path) -> int:
+        path = here / f"a.{kind}"
+        parts = [write(path, kind, noise(1, channels=channels), rate).read_bytes() for rate, channels in forms]
+        return path.write_bytes(b"".join(parts))
 
-def other_channels(here: Path) -> None:
-    """An AAC stream whose channels change in its middle."""
-    parts = [write(here / f"{count}.aac", "aac", noise(1, channels=count)).read_bytes() for count in (2, 1)]
-    (here / "a.aac").write_bytes(b"".join(parts))
-
-
-def other_links(here: Path) -> None:
-    """Two Ogg files with different channels in one."""
-    parts = [write(here / f"{count}.ogg", "ogg", noise(1, channels=count)).read_bytes() for count in (2, 1)]
-    (here / "a.ogg").write_bytes(b"".join(parts))
+    return make
 
 
 def last_page(data: bytes) -> bytes:
@@ -239,11 +232,26 @@ FAULTS = [
     told("two m4as in one", "m4a", lambda data: data + data, "is two files, one behind the other"),
     read("two Oggs in one", "ogg", lambda data: data + data, 24_000),
     read("two Opus files in one", "opus", lambda data: data + data, 24_000),
-    Fault("two Oggs of different channels in one", "separate a.ogg -m models/tiny", "of different sample rates", make=other_links),
+    Fault(
+        "two Oggs of different channels in one",
+        "separate a.ogg -m models/tiny",
+        "of different sample rates",
+        make=joined("ogg", (8000, 2), (8000, 1)),
+    ),
     read("two mp3s in one", "mp3", lambda data: data + data, 25_967),
     read("two mp3s without headers in one", "headerless.mp3", lambda data: data + data, 26_496),
-    Fault("an aac whose rate changes", "separate a.aac -m models/tiny", "changes from 8000 Hz", make=other_rate),
-    Fault("an aac whose channels change", "separate a.aac -m models/tiny", "changes from 8000 Hz, 2 ch", make=other_channels),
+    Fault(
+        "an aac whose rate changes",
+        "separate a.aac -m models/tiny",
+        "changes from 8000 Hz",
+        make=joined("aac", (8000, 2), (16_000, 2)),
+    ),
+    Fault(
+        "an aac whose channels change",
+        "separate a.aac -m models/tiny",
+        "changes from 8000 Hz, 2 ch",
+        make=joined("aac", (8000, 2), (8000, 1)),
+    ),
     *(read(f"a WAV from a pipe, its size {size:#x}", "wav", streamed(size)) for size in (0, 0x7FFFF000, 2**31, 2**32 - 1)),
     read("a FLAC from a pipe", "flac", no_total),
     read("a WebM as it was recorded live", "live.webm", frames=72_000, rate=48_000),
