@@ -5,11 +5,14 @@ written as FLAC, from integers of 24 bits, because sums of integers are exact.
 """
 
 import hashlib
+import io
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -17,6 +20,7 @@ import soundfile
 import soxr
 from jaxtyping import Float, Int
 
+from unsung.containers import Container, check_alone, inspect, opened
 from unsung.errors import UserError
 from unsung.files import atomically
 
@@ -26,6 +30,9 @@ Grid = Int[np.ndarray, "_frame _channel"]  # samples as integers, FULL_SCALE bei
 EXTENSIONS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".webm", ".mp4"}
 FULL_SCALE = 2**23  # 24 bit
 BLOCK = 2**16  # frames read at once
+ALLOWED = 0.1  # seconds that may lack at the end of an mp3, for a bad frame or two
+LISTS = {"concat", "hls", "dash"}  # FFmpeg would read the files that they name
+MOST = 2**60  # libsndfile's word for a length that is not known
 
 
 @dataclass(frozen=True)
@@ -38,41 +45,34 @@ class Facts:
 
 
 def facts(path: Path, stream: int = 0) -> Facts:
-    """The facts of a file, or of one of its audio streams; PyAV decodes it all to count the frames.
+    """The facts of a file, or of one of its audio streams. All is decoded if no length is stated.
 
     Raises:
-        UserError: the file is missing, is not audio, or has no such stream.
+        UserError: the file cannot be opened, is not audio, is cut short, or has no such stream.
     """
-    if (announced := _announced(path)) and not stream:
-        return announced
-    with _open_av(path, stream) as container:
-        track = container.streams.audio[stream]
-        return Facts(track.rate, track.channels, sum(map(len, _decode_av(path, stream))))
-
-
-def _announced(path: Path) -> Facts | None:
-    """What the header says; None if soundfile cannot open the file."""
-    if not (file := _open(path)):
-        return None
-    with file:
-        return Facts(file.samplerate, file.channels, file.frames)
+    container = inspect(path)
+    if not container.ended:  # a radio's stream that was recorded has none either
+        print(f"unsung: {path} has no end-of-stream flag; it may be cut short", file=sys.stderr)
+    if files := [] if stream else _open(path, container):
+        return Facts(files[0].samplerate, files[0].channels, sum(file.frames for file in files))
+    frames = 0
+    for frame in _decode_av(path, stream, container):
+        frames += frame.samples
+    if not frames:
+        raise UserError(f"{path} has no audio in it; remove it")
+    return Facts(frame.sample_rate, frame.layout.nb_channels, frames)
 
 
 def blocks(path: Path, channels: int | None = None, stream: int = 0) -> Iterator[Samples]:
     """The samples of a file, or of one of its streams, with its own or another channel count.
 
     Raises:
-        UserError: the file is missing, is not audio, is cut short, or has NaN or infinite samples.
+        UserError: as `facts`, or it has NaN or infinite samples.
     """
-    announced, frames = _announced(path), 0
     for block in _decode(path, stream):
-        frames += len(block)
         if not np.isfinite(block).all():
             raise UserError(f"{path} has NaN or infinite samples; export it again without them")
         yield block if channels is None else to_channels(block, channels, path)
-    if announced and announced.frames - frames > 0.02 * announced.frames + 0.1 * announced.sample_rate:  # mp3s exaggerate
-        seconds, whole = frames / announced.sample_rate, announced.frames / announced.sample_rate
-        raise UserError(f"{path} ends after {seconds:.1f} s of the {whole:.1f} s that it announces; get the file anew")
 
 
 def read(path: Path) -> Samples:
@@ -231,44 +231,104 @@ class _Sequential(soundfile.SoundFile):
 
 
 def _decode(path: Path, stream: int) -> Iterator[Samples]:
-    file = None if stream else _open(path)  # soundfile knows no streams
-    if not file:
-        yield from _decode_av(path, stream)
-        return
-    with file:
-        try:
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-                yield block
-        except soundfile.LibsndfileError as error:
-            raise UserError(f"{path} cannot be read to its end ({error.error_string}); get the file anew") from None
-
-
-def _open(path: Path) -> _Sequential | None:
-    try:
-        return _Sequential(str(path))
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
-        return None
-
-
-def _decode_av(path: Path, stream: int) -> Iterator[Samples]:
-    with _open_av(path, stream) as container:
+    container = inspect(path)
+    files = [] if stream else _open(path, container)  # soundfile knows no streams
+    if not files:
         resampler = av.AudioResampler(format="fltp")  # changes the sample format, not the rate
-        try:
-            for frame in container.decode(audio=stream):
-                for converted in resampler.resample(frame):
-                    yield converted.to_ndarray().T.copy()
-        except av.FFmpegError as error:
-            raise UserError(f"{path} cannot be read to its end ({error.strerror}); get the file anew") from None
+        for frame in _decode_av(path, stream, container):
+            yield from (converted.to_ndarray().T.copy() for converted in resampler.resample(frame))
+    for file in files:
+        with file:
+            yield from _decode_file(path, file, container)
 
 
-def _open_av(path: Path, stream: int) -> av.container.InputContainer:
-    if not path.is_file():
-        raise UserError(f"{path} is not a file; mend the path")
+def _decode_file(path: Path, file: soundfile.SoundFile, container: Container) -> Iterator[Samples]:
+    left = file.frames
     try:
-        container = av.open(str(path))
-    except av.FFmpegError:
-        raise UserError(f"{path} is not audio that can be read; remove it or convert it to wav, flac, ogg or mp3") from None
-    if (count := len(container.streams.audio)) <= stream:
-        container.close()
-        raise UserError(f"{path} has no audio in it; remove it" if not count else f"{path} has {count} streams, not {stream + 1}")
-    return container
+        while left and len(block := file.read(min(BLOCK, left), dtype="float32", always_2d=True)):
+            left -= len(block)
+            yield block
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path} cannot be read to its end ({error.error_string}); get the file anew") from None
+    _check_length(path, file.frames - left, file.frames, file.samplerate, exact=container.kind == "flac")
+    if container.kind == "flac":
+        check_alone(path)
+
+
+def _check_length(path: Path, frames: int, stated: int, sample_rate: int, exact: bool) -> None:
+    """Refuse what is shorter than stated, beyond what a bad frame or two take from an mp3."""
+    if stated - frames > (0 if exact else ALLOWED * sample_rate):
+        seconds, whole = frames / sample_rate, stated / sample_rate
+        raise UserError(f"{path} ends after {seconds:.3g} s of the {whole:.3g} s that it announces; get the file anew")
+
+
+def _open(path: Path, container: Container) -> list[_Sequential]:
+    """The file, or the Ogg files in it; none if libsndfile cannot open it or see where it ends."""
+    if not container.sized:
+        return []
+    try:
+        if len(container.links) > 1:
+            files = [_Sequential(io.BytesIO(part)) for part in _parts(path, container.links)]
+        else:
+            files = [_Sequential(str(path) if os.name == "nt" else os.fsencode(path))]
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
+        return []
+    first = files[0]
+    if any((file.samplerate, file.channels) != (first.samplerate, first.channels) for file in files):
+        raise UserError(f"{path} is several files in one, of different sample rates or channels; take them apart")
+    if first.frames > MOST or (container.frames and abs(first.frames - container.frames) > 2304):  # not stated
+        return []
+    return files
+
+
+def _parts(path: Path, links: Sequence[int]) -> Iterator[bytes]:
+    content = path.read_bytes()
+    return (content[begin:end] for begin, end in zip(links, [*links[1:], None], strict=True))
+
+
+def _decode_av(path: Path, stream: int, container: Container) -> Iterator[av.AudioFrame]:
+    """The frames of a stream. Of an mp3, what cannot be decoded is left out, as players do."""
+    frames, form = 0, ""
+    with _open_av(path, stream) as source:
+        try:
+            for packet in source.demux(audio=stream):
+                for frame in _frames(packet, lenient=source.format.name == "mp3"):
+                    if (form := form or _form(frame)) != _form(frame):
+                        raise UserError(f"{path} changes from {form} to {_form(frame)}; take the parts apart")
+                    frames += frame.samples
+                    yield frame
+        except av.FFmpegError as error:
+            where = "to its end " if form else ""
+            raise UserError(f"{path} cannot be read {where}({error.strerror}); get the file anew") from None
+    if form:
+        _check_length(path, frames, container.frames, frame.sample_rate, exact=container.cut)
+
+
+def _frames(packet: av.Packet, lenient: bool) -> list[Any]:
+    try:
+        return list(packet.decode())
+    except av.InvalidDataError:
+        if lenient:
+            return []
+        raise
+
+
+def _form(frame: av.AudioFrame) -> str:
+    return f"{frame.sample_rate} Hz, {frame.layout.nb_channels} channel(s)"
+
+
+@contextmanager
+def _open_av(path: Path, stream: int) -> Iterator[av.container.InputContainer]:
+    name = str(path)
+    with opened(path) as file:
+        try:  # "file:", as FFmpeg takes a name with a colon for an address; it cannot take any letters
+            container = av.open(f"file:{name}" if name.encode(errors="ignore").decode() == name else file, "r")
+        except (av.FFmpegError, ValueError):
+            raise UserError(f"{path} is not audio that can be read; remove it or convert it to wav, flac, ogg or mp3") from None
+        with container:
+            if container.format.name in LISTS:
+                raise UserError(f"{path} is a list of files, not audio; give the files")
+            if (count := len(container.streams.audio)) <= stream:
+                what = f"has {count} streams, not {stream + 1}" if count else "has no audio in it; remove it"
+                raise UserError(f"{path} {what}")
+            yield container

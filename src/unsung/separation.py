@@ -24,6 +24,7 @@ from unsung import audio
 from unsung.audio import FULL_SCALE, Facts, Grid, Samples
 from unsung.config.schema import Accelerator, Params, Separate
 from unsung.config.section import ProcessSettings
+from unsung.containers import opened
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import fingerprint, folder_of_a_run, put_in_place, sha256
@@ -179,8 +180,7 @@ def _places(songs: Sequence[Path], out: Path, parts: Sequence[str]) -> dict[Path
             raise UserError(f"two songs are called {song.stem} and would share a folder; separate them one after the other")
         if song.stem in {".", ".."}:
             raise UserError(f"{song} has no name that a folder can have; rename it")
-        if not song.is_file():
-            raise UserError(f"{song} is not a file; mend the path")
+        opened(song).close()
         if os.path.lexists(folder) and not folder.is_dir():
             raise UserError(f"{out / song.stem} is there and is no folder; choose another --out, or move it away")
         if inside := [other for other in songs if folder in {*other.absolute().parents, *other.resolve().parents}]:

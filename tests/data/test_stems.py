@@ -159,3 +159,24 @@ def test_an_empty_file_of_a_ragged_recording_is_silence(tmp_path, stems, params)
 def test_a_recording_without_files_is_an_error(tmp_path, params):
     with pytest.raises(UserError, match='"Song" has no files'):
         prepare(Recording("Song", "train", {"vocals": (), "other": ()}), tmp_path, params.audio)
+
+
+@pytest.mark.parametrize(
+    ("extension", "says"), [("wav", "is cut short"), ("flac", "cannot be read to its end"), ("ogg", "is cut short")]
+)
+def test_all_stems_cut_alike_are_told(tmp_path, stems, params, extension, says):
+    folder = write_song(tmp_path / "raw", stems, RATE, extension)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match=says):
+        prepare(recording_of(folder, extension=extension), tmp_path / "out", params.audio)
+
+
+@pytest.mark.parametrize("seconds", [2.0, 4.0])
+def test_known_facts_hide_no_change(tmp_path, stems, params, seconds):
+    folder = write_song(tmp_path / "raw", stems, RATE)
+    recording = recording_of(folder)
+    known = {stem: (replace(source, known=source.facts()),) for stem, (source,) in recording.stems.items()}
+    write_song(folder, song(0, seconds, RATE), RATE)
+    with pytest.raises(UserError, match=rf"has {seconds} s, it had 3\.0 s when it was listed; run the stage download again"):
+        prepare(replace(recording, stems=known), tmp_path / "out", params.audio)

@@ -218,7 +218,7 @@ def test_empty_files_and_files_that_end_too_soon_are_named(folders, monkeypatch)
         score_folders(references, estimates, SETTINGS, ONE)
     for path in [*references.rglob("*.flac"), *estimates.rglob("*.wav")]:
         soundfile.write(path, np.zeros((0, 1)), RATE)
-    with pytest.raises(UserError, match="is empty; remove the track"):
+    with pytest.raises(UserError, match="is empty; remove it"):
         score_folders(references, estimates, SETTINGS, ONE)
 
 

@@ -40,10 +40,21 @@ class Source:
         return own if self.channel is None else audio.Facts(own.sample_rate, 1, own.frames)
 
     def blocks(self, channels: int) -> Iterator[audio.Samples]:
-        """The samples with the channel count wanted."""
+        """The samples with the channel count wanted.
+
+        Raises:
+            UserError: as `audio.blocks`, or it is longer or shorter than is known.
+        """
+        frames = 0
         for block in audio.blocks(self.path, stream=self.stream):
+            frames += len(block)
             own = block if self.channel is None else block[:, self.channel : self.channel + 1]
             yield audio.to_channels(own, channels, self.path)
+        if self.known and abs(frames - self.known.frames) > audio.ALLOWED * self.known.sample_rate:
+            seconds = [round(count / self.known.sample_rate, 2) for count in (frames, self.known.frames)]
+            raise UserError(
+                f"{self.path} has {seconds[0]} s, it had {seconds[1]} s when it was listed; run the stage download again"
+            )
 
 
 @dataclass(frozen=True)
