@@ -202,9 +202,10 @@ def put_in_place(new: Path, folder: Path, old: Iterable[str] | None = None) -> N
                     remove(folder / name)
             return
     _exchange(new, folder)
-    for path in new.iterdir() if old is not None else ():  # what came a moment ago
-        if path.name not in old and not (folder / path.name).exists():
-            path.replace(folder / path.name)
+    if old is not None:
+        for path in new.iterdir():  # what came a moment ago
+            if path.name not in old and not (folder / path.name).exists():
+                path.replace(folder / path.name)
     remove(new)
 
 

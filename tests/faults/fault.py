@@ -116,7 +116,7 @@ def contents(folder: Path) -> dict[str, object]:
 
 def check_whole(path: Path) -> None:
     """A FLAC file has the frames that its header states, and all of them can be read."""
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(os.fsencode(path)) as file:
         stated, read = file.frames, 0
         while len(block := file.read(2**16, dtype="int32", always_2d=True)):
             read += len(block)

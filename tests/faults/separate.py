@@ -524,12 +524,12 @@ SONGS = [
     ),
     Fault("a folder for a song", "separate models -m models/tiny", "models is"),
     Fault("- for a song", "separate - -m models/tiny", "-"),
-    Fault("an empty name", "separate", " is not", arguments=("separate", "", "-m", "models/tiny")),
-    Fault("/dev/null for a song", "separate /dev/null -m models/tiny", "/dev/null is not"),
-    Fault("/dev/zero for a song", "separate /dev/zero -m models/tiny", "/dev/zero is not"),
-    Fault("/dev/stdin for a song", "separate /dev/stdin -m models/tiny", "/dev/stdin is not"),
+    Fault("an empty name", "separate", ". is a folder", arguments=("separate", "", "-m", "models/tiny")),
+    Fault("/dev/null for a song", "separate /dev/null -m models/tiny", "/dev/null is a device"),
+    Fault("/dev/zero for a song", "separate /dev/zero -m models/tiny", "/dev/zero is a device"),
+    Fault("/dev/stdin for a song", "separate /dev/stdin -m models/tiny", "/dev/stdin is a pipe"),
     Fault(
-        "a FIFO for a song", "separate pipe.wav -m models/tiny", "pipe.wav is not", make=lambda here: os.mkfifo(here / "pipe.wav")
+        "a FIFO for a song", "separate pipe.wav -m models/tiny", "pipe.wav is a pipe", make=lambda here: os.mkfifo(here / "pipe.wav")
     ),
     Fault(
         "a song that may not be read",
