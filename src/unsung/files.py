@@ -49,7 +49,7 @@ def atomically(path: Path) -> Iterator[Path]:
         try:
             yield partial
             if partial.is_dir():
-                _exchange(partial, target)
+                _swap_in(partial, target)
             else:
                 if old and stat.S_ISREG(old.st_mode):
                     partial.chmod(stat.S_IMODE(old.st_mode))
@@ -123,7 +123,7 @@ def _runs(process: int) -> bool:
     return psutil.pid_exists(process)
 
 
-def _exchange(new: Path, target: Path) -> None:
+def _swap_in(new: Path, target: Path) -> None:
     """Put a folder in the place of whatever is there, also if another process does so as well."""
     while True:
         aside = _partial(target)
