@@ -64,6 +64,10 @@ def told_in_one_line() -> Iterator[None]:
         sys.stdout.flush()  # here, because Python itself could only print a traceback
     except KeyboardInterrupt as error:
         _end(str(error) or "stopped", INTERRUPTED)
+    except SystemExit as ending:  # of rich, which prints the help
+        if ending.__suppress_context__ or not isinstance(ending.__context__, BrokenPipeError):
+            raise
+        _end(f"stdout {ADVICE[errno.EPIPE]}", 1)
     except Exception as error:
         if not (line := told(error)):
             raise
@@ -74,7 +78,7 @@ def told(error: BaseException) -> str:
     """What to say of an error; empty if it is a bug of ours."""
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, MemoryError) or _of_torch(error) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+    if isinstance(error, MemoryError) or _of_memory(error):
         return MEMORY.format(f" ({error})" if isinstance(error, MemoryError) and str(error) else "")
     if "can't start new thread" in str(error) or (isinstance(error, OSError) and error.errno == errno.EAGAIN):
         return PROCESSES
@@ -88,9 +92,12 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(text.split()))
 
 
-def _of_torch(error: BaseException) -> bool:
-    """Whether torch ran out of memory: it raises RuntimeErrors, and is not imported here."""
-    return isinstance(error, RuntimeError) and ("llocator: can't" in str(error) or "out of memory" in str(error))
+def _of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, in the words of torch (not imported here), the linker or the system."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    words = {RuntimeError: ("llocator: can't", "out of memory"), ImportError: ("failed to map segment", "cannot allocate memory")}
+    return any(isinstance(error, kind) and word in str(error) for kind, some in words.items() for word in some)
 
 
 def _place(error: OSError) -> str:
