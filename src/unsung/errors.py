@@ -54,7 +54,7 @@ class UserError(Exception):
 
 @contextmanager
 def told_in_one_line() -> Iterator[None]:
-    """End with one line on stderr and exit code 1 where the user, the disk or the memory is at fault.
+    """End with one line on stderr, and exit code 1, where the user or the machine is at fault.
 
     Ctrl-C is exit code 130. Output that cannot be written is an error too, also at the very end.
     """
@@ -93,7 +93,7 @@ def one_line(text: str) -> str:
 
 
 def _of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, in the words of torch (not imported here), the linker or the system."""
+    """Whether memory ran out, as the system, torch (not imported here) or the linker says it."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     words = {RuntimeError: ("llocator: can't", "out of memory"), ImportError: ("failed to map segment", "cannot allocate memory")}
@@ -112,7 +112,7 @@ def _place(error: OSError) -> str:
 
 
 def _end(line: str, code: int) -> NoReturn:
-    """Print the line and exit; what cannot be written is dropped, or Python would stumble over it."""
+    """Print the line and exit. What cannot be written is dropped; Python would stumble over it."""
     for stream, text in ((sys.stdout, ""), (sys.stderr, f"unsung: {one_line(line)}\n")):
         try:
             stream.write(text)
@@ -125,7 +125,7 @@ def _end(line: str, code: int) -> NoReturn:
 def _open_what_is_closed() -> None:
     """Make stdin, stdout and stderr be there, or the next file that is opened would be one of them.
 
-    What stdout should have printed is missed, so writing to it fails. Odd names are printed escaped.
+    What a closed stdout should have shown is missed, so writing to it fails. Odd names are escaped.
     """
     for number, (name, mode) in enumerate((("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
         try:

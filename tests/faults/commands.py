@@ -1,7 +1,6 @@
 """Faults around export, compare, preset and the stages that evaluate and report."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -44,7 +43,7 @@ def write_run(here: Path, score: float) -> None:
 
 
 def history(change: Callable[[Path], object] = lambda here: None, later: Callable[[Path], object] = lambda here: None) -> Callable:
-    """A run that was changed, committed and tagged; then another run in the workspace, changed as well."""
+    """A run, changed, committed and tagged; then another in the workspace, changed as well."""
 
     def make(here: Path) -> None:
         git(here, "init", "-q")
@@ -136,7 +135,7 @@ def stems(change: Callable[[Path], object] = lambda here: None) -> Callable[[Pat
         for stem in ("vocals", "other"):
             sound = 0.1 * rng.standard_normal((16_000, 1))
             soundfile.write(here / f"data/stems/test/A/{stem}.flac", sound, 8000)
-            soundfile.write(here / f"data/separated/A/{dict(other='accompaniment').get(stem, stem)}.flac", 0.9 * sound, 8000)
+            soundfile.write(here / f"data/separated/A/{stem if stem == 'vocals' else 'accompaniment'}.flac", 0.9 * sound, 8000)
             rows.append({"track": "A", "split": "test", "ragged": False, "stem": stem, "path": f"A/{stem}.flac"})
         pd.DataFrame(rows).to_parquet(here / "data/stems/test/tracks.parquet")
         pd.DataFrame({"step": [1, 2], "valid_sdr": [1.0, 2.0]}).to_csv(here / "models/curve.csv", index=False)
@@ -157,7 +156,15 @@ def scores() -> tuple[pd.DataFrame, pd.DataFrame]:
 
     both = [(system, source) for system in SYSTEMS for source in ("vocals", "accompaniment")]
     frames = [
-        {"source": source, "frame": i, "start": float(i), **dict.fromkeys(MEASURES, 5.0), "dropped": "", "track": "A", "system": system}
+        {
+            "source": source,
+            "frame": i,
+            "start": float(i),
+            **dict.fromkeys(MEASURES, 5.0),
+            "dropped": "",
+            "track": "A",
+            "system": system,
+        }
         for system, source in both
         for i in range(2)
     ]
@@ -195,23 +202,64 @@ FAULTS = [
     Fault("export: int8 as ONNX", f"{EXPORT} --int8", "int8 is for torchscript"),
     Fault("export: int8 as TorchScript", f"{SCRIPT} --int8", code=0, after=holds("tiny-int8.pt")),
     Fault("export: a format that is not there", f"{EXPORT} --format coreml", "--format", code=2),
-    Fault("export: into a folder that may only be read", f"{EXPORT} -o locked", "locked/tiny.onnx may not be", make=lambda h: (h / "locked").mkdir(mode=0o555)),
+    Fault(
+        "export: into a folder that may only be read",
+        f"{EXPORT} -o locked",
+        "locked/tiny.onnx may not be",
+        make=lambda h: (h / "locked").mkdir(mode=0o555),
+    ),
     Fault("export: into a folder that is not there", f"{EXPORT} -o a/b/c.onnx", code=0, after=holds("a/b/c.onnx")),
     Fault("export: below a file", f"{EXPORT} -o song.wav/tiny.onnx", "should be"),
     Fault("export: over a song", f"{EXPORT} -o song.wav", "song.wav is there and is no exported model"),
     Fault("export: over the weights", f"{EXPORT} -o models/tiny/weights.safetensors", "is no exported model"),
-    Fault("export: over a zip of the user's", f"{SCRIPT} -o mine.zip", "mine.zip is there and is no exported model", make=lambda h: shutil.make_archive(str(h / "mine"), "zip", h / "models")),
-    Fault("export: twice", f"{SCRIPT} -o b.pt", code=0, make=lambda h: writing("b.pt", b"")(h), may_change=("b.pt",), after=holds("b.pt")),
+    Fault(
+        "export: over a zip of the user's",
+        f"{SCRIPT} -o mine.zip",
+        "mine.zip is there and is no exported model",
+        make=lambda h: shutil.make_archive(str(h / "mine"), "zip", h / "models"),
+    ),
+    Fault(
+        "export: twice",
+        f"{SCRIPT} -o b.pt",
+        code=0,
+        make=lambda h: writing("b.pt", b"")(h),
+        may_change=("b.pt",),
+        after=holds("b.pt"),
+    ),
     Fault("export: ONNX on a full disk", EXPORT, "tiny.onnx cannot grow", limits=Limits(file_bytes=5000), absent=("*.onnx",)),
     Fault("export: TorchScript on a full disk", SCRIPT, "tiny.pt cannot grow", limits=Limits(file_bytes=5000), absent=("*.pt",)),
-    Fault("export: a link to a file that is not there", f"{SCRIPT} -o link.pt", code=0, make=lambda h: (h / "link.pt").symlink_to("real.pt"), after=holds("real.pt")),
-    Fault("export: a link to itself", f"{EXPORT} -o link.onnx", "leads back to itself", make=lambda h: (h / "link.onnx").symlink_to("link.onnx")),
+    Fault(
+        "export: a link to a file that is not there",
+        f"{SCRIPT} -o link.pt",
+        code=0,
+        make=lambda h: (h / "link.pt").symlink_to("real.pt"),
+        after=holds("real.pt"),
+    ),
+    Fault(
+        "export: a link to itself",
+        f"{EXPORT} -o link.onnx",
+        "leads back to itself",
+        make=lambda h: (h / "link.onnx").symlink_to("link.onnx"),
+    ),
     Fault("export: to an open file", f"{SCRIPT} -o /proc/self/fd/1", "/proc/self/fd/1", code=0),
     Fault("export: a name of 256 bytes", f"{EXPORT} -o {'x' * 251}.onnx", "too long"),
     Fault("export: a name of 255 bytes", f"{EXPORT} -o {'x' * 250}.onnx", code=0, after=holds(f"{'x' * 250}.onnx")),
     Fault("export: too little memory", EXPORT, "the memory is full", limits=Limits(memory=MEGABYTE // 2)),
-    Fault("export: Ctrl-C", EXPORT, "unsung: stopped", code=130, limits=Limits(signal=(signal.SIGINT, ".*.partial")), absent=("*.onnx",)),
-    Fault("export: nobody reads stdout", EXPORT, "stdout is a pipe that nobody reads", limits=Limits(stdout="|"), after=holds("tiny.onnx")),
+    Fault(
+        "export: Ctrl-C",
+        EXPORT,
+        "unsung: stopped",
+        code=130,
+        limits=Limits(signal=(signal.SIGINT, ".*.partial")),
+        absent=("*.onnx",),
+    ),
+    Fault(
+        "export: nobody reads stdout",
+        EXPORT,
+        "stdout is a pipe that nobody reads",
+        limits=Limits(stdout="|"),
+        after=holds("tiny.onnx"),
+    ),
     # compare
     Fault("compare: nothing wrong", "compare base", "Really better", code=0, make=history()),
     Fault("compare: outside git", "compare main", "git cannot be asked here", make=lambda h: write_run(h, 5.0)),
@@ -221,69 +269,335 @@ FAULTS = [
     Fault("compare: a file as the revision", "compare base:params.yaml", "git knows no revision", make=history()),
     Fault("compare: a shallow clone", "compare HEAD~1", "fetch it", make=shallow),
     Fault("compare: a repository that lost files", "compare base", "git cannot show", make=without_objects),
-    Fault("compare: a revision without a run", "compare base", "has no vocals.sdr", code=0, make=history(gone("metrics/separation.json"))),
-    Fault("compare: a workspace without a run", "compare base", "dvc.lock is not in the workspace", make=history(later=gone("dvc.lock"))),
-    Fault("compare: metrics cut", "compare base", "metrics/separation.json of base is not", make=history(cut("metrics/separation.json"))),
-    Fault("compare: metrics that are a list", "compare base", "metrics/separation.json of base is not", make=history(writing("metrics/separation.json", "[1, 2]"))),
-    Fault("compare: a metric of words", "compare base", "metrics/separation.json of the workspace is not", make=history(later=writing("metrics/separation.json", '{"vocals": {"sdr": "good"}}'))),
-    Fault("compare: a metric that is a list", "compare base", "metrics/separation.json of base is not", make=history(writing("metrics/separation.json", '{"vocals": {"sdr": [1]}}'))),
-    Fault("compare: tracks that are no table", "compare base", "reports/tracks.csv of base is not", make=history(writing("reports/tracks.csv", b"\xff\x00\xfe,,,\n1"))),
-    Fault("compare: tracks with words as scores", "compare base", "reports/tracks.csv of base is not", make=history(writing("reports/tracks.csv", "track,vocals_sdr\nA,good\n"))),
-    Fault("compare: tracks without names", "compare base", "reports/tracks.csv of the workspace is not", make=history(later=writing("reports/tracks.csv", "vocals_sdr\n1\n"))),
-    Fault("compare: tracks of no bytes", "compare base", "has no vocals.sdr", code=0, make=history(writing("reports/tracks.csv", b""))),
-    Fault("compare: params with the marks of a merge", "compare base", "params.yaml of the workspace is not", make=history(later=writing("params.yaml", "<<<<<<< HEAD\nseed: 0\n=======\nseed: 1\n>>>>>>> main\n"))),
-    Fault("compare: params that are not Unicode", "compare base", "params.yaml of base is not", make=history(writing("params.yaml", b"seed: \xff\n"))),
-    Fault("compare: a target that is a number", "compare base", "model.targets", make=history(later=writing("params.yaml", "model: {targets: 3}\n"))),
-    Fault("compare: dvc.lock cut", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "stages:\n  evaluate:\n    deps: [{pa"))),
-    Fault("compare: dvc.lock without stages", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "stages: [1]\n"))),
-    Fault("compare: dvc.lock with odd parts", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "stages: {evaluate: {deps: [{md5: 1}]}}\n"))),
-    Fault("compare: dvc.lock nested deeply", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "[" * 5000))),
-    Fault("compare: a metric that is not there", "compare base --metric vocals.loudness", "vocals.loudness is not among", make=history()),
+    Fault(
+        "compare: a revision without a run",
+        "compare base",
+        "has no vocals.sdr",
+        code=0,
+        make=history(gone("metrics/separation.json")),
+    ),
+    Fault(
+        "compare: a workspace without a run",
+        "compare base",
+        "dvc.lock is not in the workspace",
+        make=history(later=gone("dvc.lock")),
+    ),
+    Fault(
+        "compare: metrics cut",
+        "compare base",
+        "metrics/separation.json of base is not",
+        make=history(cut("metrics/separation.json")),
+    ),
+    Fault(
+        "compare: metrics that are a list",
+        "compare base",
+        "metrics/separation.json of base is not",
+        make=history(writing("metrics/separation.json", "[1, 2]")),
+    ),
+    Fault(
+        "compare: a metric of words",
+        "compare base",
+        "metrics/separation.json of the workspace is not",
+        make=history(later=writing("metrics/separation.json", '{"vocals": {"sdr": "good"}}')),
+    ),
+    Fault(
+        "compare: a metric that is a list",
+        "compare base",
+        "metrics/separation.json of base is not",
+        make=history(writing("metrics/separation.json", '{"vocals": {"sdr": [1]}}')),
+    ),
+    Fault(
+        "compare: tracks that are no table",
+        "compare base",
+        "reports/tracks.csv of base is not",
+        make=history(writing("reports/tracks.csv", b"\xff\x00\xfe,,,\n1")),
+    ),
+    Fault(
+        "compare: tracks with words as scores",
+        "compare base",
+        "reports/tracks.csv of base is not",
+        make=history(writing("reports/tracks.csv", "track,vocals_sdr\nA,good\n")),
+    ),
+    Fault(
+        "compare: tracks without names",
+        "compare base",
+        "reports/tracks.csv of the workspace is not",
+        make=history(later=writing("reports/tracks.csv", "vocals_sdr\n1\n")),
+    ),
+    Fault(
+        "compare: tracks of no bytes", "compare base", "has no vocals.sdr", code=0, make=history(writing("reports/tracks.csv", b""))
+    ),
+    Fault(
+        "compare: params with the marks of a merge",
+        "compare base",
+        "params.yaml of the workspace is not",
+        make=history(later=writing("params.yaml", "<<<<<<< HEAD\nseed: 0\n=======\nseed: 1\n>>>>>>> main\n")),
+    ),
+    Fault(
+        "compare: params that are not Unicode",
+        "compare base",
+        "params.yaml of base is not",
+        make=history(writing("params.yaml", b"seed: \xff\n")),
+    ),
+    Fault(
+        "compare: a target that is a number",
+        "compare base",
+        "model.targets",
+        make=history(later=writing("params.yaml", "model: {targets: 3}\n")),
+    ),
+    Fault(
+        "compare: dvc.lock cut",
+        "compare base",
+        "dvc.lock of base is not",
+        make=history(writing("dvc.lock", "stages:\n  evaluate:\n    deps: [{pa")),
+    ),
+    Fault(
+        "compare: dvc.lock without stages",
+        "compare base",
+        "dvc.lock of base is not",
+        make=history(writing("dvc.lock", "stages: [1]\n")),
+    ),
+    Fault(
+        "compare: dvc.lock with odd parts",
+        "compare base",
+        "dvc.lock of base is not",
+        make=history(writing("dvc.lock", "stages: {evaluate: {deps: [{md5: 1}]}}\n")),
+    ),
+    Fault(
+        "compare: dvc.lock nested deeply", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "[" * 5000))
+    ),
+    Fault(
+        "compare: a metric that is not there",
+        "compare base --metric vocals.loudness",
+        "vocals.loudness is not among",
+        make=history(),
+    ),
     Fault("compare: --fail-below above 0", "compare base --fail-below 1", "--fail-below", code=2, make=history()),
     Fault("compare: --fail-below nan", "compare base --fail-below nan", "--fail-below", code=2, make=history()),
     Fault("compare: --fail-below -inf", "compare base --fail-below -inf", "--fail-below", code=2, make=history()),
-    Fault("compare: it fell", "compare base --fail-below -0.1", "is worse by 2.00", code=3, make=history(later=lambda h: write_run(h, 3.0))),
-    Fault("compare: --fail-below that cannot judge", "compare base --fail-below -0.1 --anyway", "judged nothing", code=0, make=history(gone("metrics/separation.json"))),
+    Fault(
+        "compare: it fell",
+        "compare base --fail-below -0.1",
+        "is worse by 2.00",
+        code=3,
+        make=history(later=lambda h: write_run(h, 3.0)),
+    ),
+    Fault(
+        "compare: --fail-below that cannot judge",
+        "compare base --fail-below -0.1 --anyway",
+        "judged nothing",
+        code=0,
+        make=history(gone("metrics/separation.json")),
+    ),
     Fault("compare: pictures below a file", "compare base --pictures song.wav", "song.wav", make=history()),
-    Fault("compare: pictures in a folder that may only be read", "compare base --pictures locked", "may not be", make=history(later=lambda h: (h / "locked").mkdir(mode=0o555))),
-    Fault("compare: pictures on a full disk", "compare base --pictures shown", "differences.png cannot grow", make=history(), limits=Limits(file_bytes=100), absent=("shown/*",)),
-    Fault("compare: nobody reads stdout", "compare base", "stdout is a pipe that nobody reads", make=history(), limits=Limits(stdout="|")),
+    Fault(
+        "compare: pictures in a folder that may only be read",
+        "compare base --pictures locked",
+        "may not be",
+        make=history(later=lambda h: (h / "locked").mkdir(mode=0o555)),
+    ),
+    Fault(
+        "compare: pictures on a full disk",
+        "compare base --pictures shown",
+        "differences.png cannot grow",
+        make=history(),
+        limits=Limits(file_bytes=100),
+        absent=("shown/*",),
+    ),
+    Fault(
+        "compare: nobody reads stdout",
+        "compare base",
+        "stdout is a pipe that nobody reads",
+        make=history(),
+        limits=Limits(stdout="|"),
+    ),
     # preset
-    Fault("preset: nothing wrong", "preset mir1k --root /songs", "+  root: /songs", code=0, make=project(), may_change=("params.yaml",), after=lines_stay),
+    Fault(
+        "preset: nothing wrong",
+        "preset mir1k --root /songs",
+        "+  root: /songs",
+        code=0,
+        make=project(),
+        may_change=("params.yaml",),
+        after=lines_stay,
+    ),
     Fault("preset: no params.yaml", "preset demo", "params.yaml is not here; run from the project's folder"),
-    Fault("preset: no presets", "preset demo", "there is no preset demo, only nothing", make=project(lambda h: shutil.rmtree(h / "presets"))),
+    Fault(
+        "preset: no presets",
+        "preset demo",
+        "there is no preset demo, only nothing",
+        make=project(lambda h: shutil.rmtree(h / "presets")),
+    ),
     Fault("preset: one that is not there", "preset ../params", "there is no preset ../params, only crnn, demo", make=project()),
     Fault("preset: params.yaml is a folder", "preset demo", "params.yaml is a folder", make=lambda h: (h / "params.yaml").mkdir()),
-    Fault("preset: params.yaml may not be written", "preset mir1k", "params.yaml may not be", make=project(lambda h: (h / "params.yaml").chmod(0o444))),
-    Fault("preset: the folder may not be written", "preset mir1k", "params.yaml may not be", make=project(lambda h: h.chmod(0o555)), after=lambda h, done: h.chmod(0o755)),
-    Fault("preset: params.yaml is a link", "preset mir1k --root /songs", "root: /songs", code=0, make=project(linked), may_change=("real.yaml",), after=root_is("/songs")),
+    Fault(
+        "preset: params.yaml may not be written",
+        "preset mir1k",
+        "params.yaml may not be",
+        make=project(lambda h: (h / "params.yaml").chmod(0o444)),
+    ),
+    Fault(
+        "preset: the folder may not be written",
+        "preset mir1k",
+        "params.yaml may not be",
+        make=project(lambda h: h.chmod(0o555)),
+        after=lambda h, done: h.chmod(0o755),
+    ),
+    Fault(
+        "preset: params.yaml is a link",
+        "preset mir1k --root /songs",
+        "root: /songs",
+        code=0,
+        make=project(linked),
+        may_change=("real.yaml",),
+        after=root_is("/songs"),
+    ),
     Fault("preset: params.yaml is cut", "preset demo", "params.yaml", make=project(cut("params.yaml"))),
-    Fault("preset: params.yaml is not Unicode", "preset demo", "params.yaml is not YAML", make=project(writing("params.yaml", b"seed: \xff\n"))),
+    Fault(
+        "preset: params.yaml is not Unicode",
+        "preset demo",
+        "params.yaml is not YAML",
+        make=project(writing("params.yaml", b"seed: \xff\n")),
+    ),
     Fault("preset: params.yaml is empty", "preset demo", "params.yaml", make=project(writing("params.yaml", b""))),
-    Fault("preset: params.yaml is nested deeply", "preset demo", "nested too deeply", make=project(writing("params.yaml", "[" * 5000))),
-    Fault("preset: a date that cannot be", "preset demo", "params.yaml is not YAML", make=project(writing("params.yaml", "seed: 2001-99-99\n"))),
-    Fault("preset: a preset that is broken", "preset mine", "mine.yaml is not YAML", make=project(writing("presets/mine.yaml", "train: {"))),
-    Fault("preset: a preset that is a folder", "preset mine", "mine.yaml is a folder", make=project(lambda h: (h / "presets/mine.yaml").mkdir())),
+    Fault(
+        "preset: params.yaml is nested deeply", "preset demo", "nested too deeply", make=project(writing("params.yaml", "[" * 5000))
+    ),
+    Fault(
+        "preset: a date that cannot be",
+        "preset demo",
+        "params.yaml is not YAML",
+        make=project(writing("params.yaml", "seed: 2001-99-99\n")),
+    ),
+    Fault(
+        "preset: a preset that is broken",
+        "preset mine",
+        "mine.yaml is not YAML",
+        make=project(writing("presets/mine.yaml", "train: {")),
+    ),
+    Fault(
+        "preset: a preset that is a folder",
+        "preset mine",
+        "mine.yaml is a folder",
+        make=project(lambda h: (h / "presets/mine.yaml").mkdir()),
+    ),
     Fault("preset: a full disk", "preset mir1k", "params.yaml cannot grow", make=project(), limits=Limits(file_bytes=1000)),
-    Fault("preset: a root with line ends", "preset demo", "--root", make=project(), arguments=("preset", "demo", "--root", "a\nseed: 1")),
-    Fault("preset: a root that is not Unicode", "preset demo", "--root", make=project(), arguments=("preset", "demo", "--root", b"a\xff")),
-    Fault("preset: a root full of YAML", "preset demo", "root:", code=0, make=project(), may_change=("params.yaml",), arguments=("preset", "demo", "--root", "'\"{[*&!|>%@`#: ,\\"), after=root_is("'\"{[*&!|>%@`#: ,\\")),
-    Fault("preset: a root of 10000 letters", "preset demo", "root:", code=0, make=project(), may_change=("params.yaml",), arguments=("preset", "demo", "--root", "a b " * 2500), after=root_is("a b " * 2500)),
+    Fault(
+        "preset: a root with line ends",
+        "preset demo",
+        "--root",
+        make=project(),
+        arguments=("preset", "demo", "--root", "a\nseed: 1"),
+    ),
+    Fault(
+        "preset: a root that is not Unicode",
+        "preset demo",
+        "--root",
+        make=project(),
+        arguments=("preset", "demo", "--root", b"a\xff"),
+    ),
+    Fault(
+        "preset: a root full of YAML",
+        "preset demo",
+        "root:",
+        code=0,
+        make=project(),
+        may_change=("params.yaml",),
+        arguments=("preset", "demo", "--root", "'\"{[*&!|>%@`#: ,\\"),
+        after=root_is("'\"{[*&!|>%@`#: ,\\"),
+    ),
+    Fault(
+        "preset: a root of 10000 letters",
+        "preset demo",
+        "root:",
+        code=0,
+        make=project(),
+        may_change=("params.yaml",),
+        arguments=("preset", "demo", "--root", "a b " * 2500),
+        after=root_is("a b " * 2500),
+    ),
     # stages
-    Fault("stage evaluate: an estimate is missing", "stage evaluate", "run the stage separate again", make=stems(gone("data/separated/A/vocals.flac"))),
-    Fault("stage evaluate: an estimate of another length", "stage evaluate", "run the stage separate again", make=stems(lambda h: soundfile.write(h / "data/separated/A/vocals.flac", np.zeros(99), 8000))),
-    Fault("stage evaluate: a track without the target", "stage evaluate", "has no drums", make=stems(writing("params.yaml", params_text().replace("- vocals", "- drums")))),
-    Fault("stage evaluate: a full disk", "stage evaluate", "frames.parquet cannot grow", make=stems(gone("data/scores/frames.parquet")), limits=Limits(file_bytes=500), absent=("data/scores/frames.parquet",)),
-    Fault("stage report: no scores", "stage report", "run the stage evaluate again", make=stems(gone("data/scores/frames.parquet"))),
-    Fault("stage report: scores cut", "stage report", "run the stage evaluate again", make=stems(cut("data/scores/tracks.parquet"))),
-    Fault("stage report: scores of no bytes", "stage report", "run the stage evaluate again", make=stems(writing("data/scores/frames.parquet", b""))),
+    Fault(
+        "stage evaluate: an estimate is missing",
+        "stage evaluate",
+        "run the stage separate again",
+        make=stems(gone("data/separated/A/vocals.flac")),
+    ),
+    Fault(
+        "stage evaluate: an estimate of another length",
+        "stage evaluate",
+        "run the stage separate again",
+        make=stems(lambda h: soundfile.write(h / "data/separated/A/vocals.flac", np.zeros(99), 8000)),
+    ),
+    Fault(
+        "stage evaluate: a track without the target",
+        "stage evaluate",
+        "has no drums",
+        make=stems(writing("params.yaml", params_text().replace("- vocals", "- drums"))),
+    ),
+    Fault(
+        "stage evaluate: a full disk",
+        "stage evaluate",
+        "frames.parquet cannot grow",
+        make=stems(gone("data/scores/frames.parquet")),
+        limits=Limits(file_bytes=500),
+        absent=("data/scores/frames.parquet",),
+    ),
+    Fault(
+        "stage report: no scores", "stage report", "run the stage evaluate again", make=stems(gone("data/scores/frames.parquet"))
+    ),
+    Fault(
+        "stage report: scores cut", "stage report", "run the stage evaluate again", make=stems(cut("data/scores/tracks.parquet"))
+    ),
+    Fault(
+        "stage report: scores of no bytes",
+        "stage report",
+        "run the stage evaluate again",
+        make=stems(writing("data/scores/frames.parquet", b"")),
+    ),
     Fault("stage report: a curve cut", "stage report", "run the stage train again", make=stems(cut("models/curve.csv", 0.9))),
-    Fault("stage report: a curve without rows", "stage report", "run the stage train again", make=stems(writing("models/curve.csv", "step,valid_sdr\n"))),
+    Fault(
+        "stage report: a curve without rows",
+        "stage report",
+        "run the stage train again",
+        make=stems(writing("models/curve.csv", "step,valid_sdr\n")),
+    ),
     Fault("stage report: no sweep", "stage report", "run the stage sweep again", make=stems(gone("reports/calls.csv"))),
-    Fault("stage report: an estimate is missing", "stage report", "run the stage separate again", make=stems(gone("data/separated/A/vocals.flac"))),
-    Fault("stage report: scores of other tracks", "stage report", "run the stage evaluate again", make=stems(lambda h: [table.assign(track="B").to_parquet(h / f"data/scores/{name}.parquet") for name, table in zip(("frames", "tracks"), scores(), strict=True)])),
-    Fault("stage report: a map cut", "stage report", "run the stage separate again", make=stems(lambda h: ((h / "data/uncertainty/A").mkdir(parents=True), np.save(h / "data/uncertainty/A/vocals.npy", np.zeros((99, 99))), cut("data/uncertainty/A/vocals.npy")(h)))),
-    Fault("stage sweep: no model", "stage sweep", "models/best", make=stems(lambda h: shutil.copytree(h / "data/stems/test", h / "data/stems/valid"))),
+    Fault(
+        "stage report: an estimate is missing",
+        "stage report",
+        "run the stage separate again",
+        make=stems(gone("data/separated/A/vocals.flac")),
+    ),
+    Fault(
+        "stage report: scores of other tracks",
+        "stage report",
+        "run the stage evaluate again",
+        make=stems(
+            lambda h: [
+                table.assign(track="B").to_parquet(h / f"data/scores/{name}.parquet")
+                for name, table in zip(("frames", "tracks"), scores(), strict=True)
+            ]
+        ),
+    ),
+    Fault(
+        "stage report: a map cut",
+        "stage report",
+        "run the stage separate again",
+        make=stems(
+            lambda h: (
+                (h / "data/uncertainty/A").mkdir(parents=True),
+                np.save(h / "data/uncertainty/A/vocals.npy", np.zeros((99, 99))),
+                cut("data/uncertainty/A/vocals.npy")(h),
+            )
+        ),
+    ),
+    Fault(
+        "stage sweep: no model",
+        "stage sweep",
+        "models/best",
+        make=stems(lambda h: shutil.copytree(h / "data/stems/test", h / "data/stems/valid")),
+    ),
     # options, help and streams of all commands
     Fault("a command that is not there", "seperate song.wav", "seperate", code=2),
     Fault("--help to a full disk", "--help", "stdout cannot grow", limits=Limits(stdout="/dev/full")),
@@ -298,4 +612,3 @@ FAULTS = [
     Fault("an overlap above a half", "separate song.wav -m models/tiny --overlap 0.7", "--overlap", code=2),
     Fault("a batch of 2**70", f"separate song.wav -m models/tiny --batch-size {2**70}", "--batch-size", code=2),
 ]
-assert os.sep == "/"

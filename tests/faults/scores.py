@@ -86,7 +86,7 @@ def renamed(name: bytes) -> Callable[[Path], None]:
 
 
 def device(path: Path, minor: int) -> None:
-    """A device of our own: a run that replaces what it should write to must not meet the machine's."""
+    """A device of our own: a run that replaces what it writes to must not meet the machine's."""
     try:
         os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, minor))
         path.chmod(0o666)
