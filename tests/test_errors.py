@@ -14,8 +14,9 @@ from unsung.errors import UserError, one_line, told, told_in_one_line
     [
         (UserError("a is wrong"), "a is wrong"),
         (PermissionError(errno.EACCES, "", "a"), "a may not be read or written; change its permissions or name another place"),
-        (OSError(errno.ENOSPC, ""), "a file of this run cannot grow"),
+        (OSError(errno.ENOSPC, ""), "stdout or a file of this run cannot grow"),
         (OSError(99, "Odd", b"a\xff"), "a\udcff cannot be used (Odd)"),
+        (BrokenPipeError(errno.EPIPE, ""), "stdout is a pipe that nobody reads"),
         (MemoryError(), "the memory is full; end"),
         (OSError(errno.ENOMEM, ""), "the memory is full; end"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried"), "the memory is full; end"),

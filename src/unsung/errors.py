@@ -108,7 +108,9 @@ def _place(error: OSError) -> str:
         sys.stdout.flush()
     except OSError:
         return "stdout"
-    return "a file of this run" if error.errno in OF_NO_FILE else ""
+    if error.errno == errno.EPIPE:
+        return "stdout"
+    return "stdout or a file of this run" if error.errno in OF_NO_FILE else ""
 
 
 def _end(line: str, code: int) -> NoReturn:
