@@ -104,7 +104,7 @@ def test_a_folder_of_estimates_is_scored(tmp_path):
     found = json.loads((tmp_path / "scores.json").read_text())
     assert {target["name"] for target in found["tracks"][0]["targets"]} == {"vocals", "accompaniment"}
     done = unsung("score", "references", "estimates", "--json", "estimates", cwd=tmp_path)
-    assert done.returncode == 1 and done.stderr.startswith("unsung: estimates cannot be written")
+    assert done.returncode == 1 and done.stderr == "unsung: estimates is a folder; name a file\n"
     write_song(tmp_path / "references" / "C - D", stems, 8000)
     done = unsung("score", "references", "estimates", cwd=tmp_path)
     said = "unsung: estimates lacks C - D; add them, or score the others with --allow-missing\n"

@@ -139,6 +139,11 @@ def test_work_that_kills_every_worker_is_one_line(tmp_path):
         parallel.over(die, [1], workers(1, cluster.scheduler_address), "test")
 
 
+def test_a_process_that_is_killed_is_one_line():
+    with pytest.raises(UserError, match="a process was killed, most likely because the memory is full; take fewer workers"):
+        parallel.over(die, range(2), workers(2), "test")
+
+
 def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
     monkeypatch.setattr(parallel, "TIMEOUT", 1)
     with pytest.raises(UserError, match="no Dask scheduler answers at compute.scheduler tcp://127.0.0.1:9"):

@@ -173,6 +173,8 @@ def compare(
 
     revisions = Revision.of(base), Revision.of(head)
     targets = revisions[1].params.get("model.targets") or ["vocals"]
+    if not isinstance(targets, list):
+        raise UserError(f"model.targets in params.yaml of {revisions[1].name} is {targets!r}; give it a list of stems")
     result = Comparison(*revisions, metric or f"{targets[0]}.sdr")
     if pictures:
         comment.write_pictures(result, pictures)

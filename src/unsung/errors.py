@@ -54,7 +54,7 @@ class UserError(Exception):
 
 @contextmanager
 def told_in_one_line() -> Iterator[None]:
-    """End with one line on stderr and exit code 1 where the user, the disk or the memory is at fault.
+    """End with one line on stderr, and exit code 1, where the user or the machine is at fault.
 
     Ctrl-C is exit code 130. Output that cannot be written is an error too, also at the very end.
     """
@@ -64,6 +64,10 @@ def told_in_one_line() -> Iterator[None]:
         sys.stdout.flush()  # here, because Python itself could only print a traceback
     except KeyboardInterrupt as error:
         _end(str(error) or "stopped", INTERRUPTED)
+    except SystemExit as ending:  # of rich, which prints the help
+        if ending.__suppress_context__ or not isinstance(ending.__context__, BrokenPipeError):
+            raise
+        _end(f"stdout {ADVICE[errno.EPIPE]}", 1)
     except Exception as error:
         if not (line := told(error)):
             raise
@@ -74,7 +78,7 @@ def told(error: BaseException) -> str:
     """What to say of an error; empty if it is a bug of ours."""
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, MemoryError) or _of_torch(error) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+    if isinstance(error, MemoryError) or _of_memory(error):
         return MEMORY.format(f" ({error})" if isinstance(error, MemoryError) and str(error) else "")
     if "can't start new thread" in str(error) or (isinstance(error, OSError) and error.errno == errno.EAGAIN):
         return PROCESSES
@@ -88,9 +92,12 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(text.split()))
 
 
-def _of_torch(error: BaseException) -> bool:
-    """Whether torch ran out of memory: it raises RuntimeErrors, and is not imported here."""
-    return isinstance(error, RuntimeError) and ("llocator: can't" in str(error) or "out of memory" in str(error))
+def _of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, as the system, torch (not imported here) or the linker says it."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    words = {RuntimeError: ("llocator: can't", "out of memory"), ImportError: ("failed to map segment", "cannot allocate memory")}
+    return any(isinstance(error, kind) and word in str(error) for kind, some in words.items() for word in some)
 
 
 def _place(error: OSError) -> str:
@@ -101,11 +108,13 @@ def _place(error: OSError) -> str:
         sys.stdout.flush()
     except OSError:
         return "stdout"
-    return "a file of this run" if error.errno in OF_NO_FILE else ""
+    if error.errno == errno.EPIPE:
+        return "stdout"
+    return "stdout or a file of this run" if error.errno in OF_NO_FILE else ""
 
 
 def _end(line: str, code: int) -> NoReturn:
-    """Print the line and exit; what cannot be written is dropped, or Python would stumble over it."""
+    """Print the line and exit. What cannot be written is dropped; Python would stumble over it."""
     for stream, text in ((sys.stdout, ""), (sys.stderr, f"unsung: {one_line(line)}\n")):
         try:
             stream.write(text)
@@ -118,7 +127,7 @@ def _end(line: str, code: int) -> NoReturn:
 def _open_what_is_closed() -> None:
     """Make stdin, stdout and stderr be there, or the next file that is opened would be one of them.
 
-    What stdout should have printed is missed, so writing to it fails. Odd names are printed escaped.
+    What a closed stdout should have shown is missed, so writing to it fails. Odd names are escaped.
     """
     for number, (name, mode) in enumerate((("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
         try:

@@ -137,24 +137,24 @@ def _naming(path: Path, partial: Path | None = None, any_error: bool = False) ->
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether it is there and is no file or folder, or leads to an open file, such as /dev/stdout."""
+    """Whether it is no file or folder, or leads to an open file, such as /dev/stdout."""
     return bool(_descriptors(path)) or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def _descriptors(path: Path) -> str:
-    """The first link on the way from `path` that lies in a folder of open files; empty if none does."""
+    """The first link on the way from `path` that lies among open files; empty if none does."""
     for _ in range(40):  # links; the system follows no more
         folder = os.path.realpath(path.parent)
         if folder.startswith("/proc/") or folder == "/dev/fd":
             return f"{folder}/{path.name}"
         if not path.is_symlink():
             return ""
-        path = path.parent / os.readlink(path)
+        path = path.parent / path.readlink()
     return ""
 
 
 def _pour(source: Path, stream: Path) -> None:
-    """Copy a file into a stream. An open file of ours goes on where it is; opened anew it would begin again."""
+    """Copy a file into a stream. Our own open files go on where they are; anew they would begin."""
     sys.stdout.flush()
     folder, _, number = _descriptors(stream).rpartition("/")
     ours = folder in (f"/proc/{os.getpid()}/fd", "/dev/fd") and number.isdecimal()

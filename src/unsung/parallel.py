@@ -5,8 +5,11 @@ folder under the same path. If a worker dies, another one does its unfinished wo
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,12 +46,27 @@ def over(function: Callable[[Item], Result], items: Iterable[Item], compute: Com
         jobs = (delayed(_on_one_thread)(function, item) for item in items)
         results = []
         try:
-            for result in Parallel(n_jobs=max(1, min(compute.workers, len(items))), return_as="generator")(jobs):
+            with _deaf_children():
+                found = Parallel(n_jobs=max(1, min(compute.workers, len(items))), return_as="generator")(jobs)
+            for result in found:
                 results.append(result)
                 bar.update()
         except BrokenProcessPool:
             raise UserError("a process was killed, most likely because the memory is full; take fewer workers") from None
         return results
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that are started here not hear Ctrl-C: this one hears it, and ends them."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def default_workers(gigabytes: float = 4.0) -> int:

@@ -146,7 +146,7 @@ class Revision:
 
 def _tracks(text: bytes) -> pd.DataFrame:
     table = pd.read_csv(io.BytesIO(text), dtype={"track": str}, keep_default_na=False, na_values=[""])
-    if any(kind == object or kind == str for kind in table.drop(columns="track").dtypes):
+    if not all(map(pd.api.types.is_numeric_dtype, table.drop(columns="track").dtypes)):
         raise ValueError("a score is no number")
     return table.drop_duplicates("track")
 

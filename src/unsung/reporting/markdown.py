@@ -30,7 +30,7 @@ def cell(value: Any) -> str:
 
 
 def escaped(value: Any) -> str:
-    """Text in one line, without Markdown and HTML, such as a track's name; Markup stays as it is."""
+    """Text in one line without Markdown and HTML, such as a track's name; Markup stays as it is."""
     if isinstance(value, Markup):
         return str(value)
     text = "".join(letter if letter.isprintable() else UNPRINTABLE.get(letter, "\ufffd") for letter in str(value))

@@ -8,7 +8,6 @@ the sum of all stems but the vocals, as in museval; if no vocals are estimated, 
 are not. If its parts are estimated too, it is scored apart, with the stems that it leaves out.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -101,9 +100,9 @@ def tracks_of(folder: Path, other: Path | None = None) -> dict[str, Stems]:
 def _walk(folder: Path, left_out: set[Path]) -> Iterator[tuple[Path, list[str]]]:
     """Each folder that is not hidden, and the names of its files that are not; sorted.
 
-    `left_out` are folders that are not entered. So are, on the way, those that a link may lead back to.
+    Folders of `left_out` are not entered, nor those above, to which a link may lead back.
     """
-    visible = sorted((name, (folder / name).is_dir()) for name in os.listdir(folder) if not name.startswith("."))
+    visible = sorted((path.name, path.is_dir()) for path in folder.iterdir() if not path.name.startswith("."))
     yield folder, [name for name, is_folder in visible if not is_folder]
     above = left_out | {folder.resolve()}
     for name in (name for name, is_folder in visible if is_folder):

@@ -134,7 +134,7 @@ class Scorer:
 
 
 def _check_memory(references: np.ndarray, taps: int) -> None:
-    """Raise a UserError if the normal equations do not fit: the system would end the program instead."""
+    """Raise a UserError if the normal equations do not fit: else the system ends the program."""
     needed = 3 * 8 * (references.shape[0] * references.shape[2] * taps) ** 2  # bytes: the Gram matrix, its factors, a copy
     if needed > (free := psutil.virtual_memory().available):
         what = f"{taps:.3g} filter taps need {needed / 1e9:.3g} GB for each track, {free / 1e9:.0f} GB of memory are free"

@@ -1,0 +1,53 @@
+"""What a run says when it ends badly; tests/faults has the commands."""
+
+import errno
+
+import numpy as np
+import pytest
+import torch
+
+from unsung.errors import UserError, one_line, told, told_in_one_line
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UserError("a is wrong"), "a is wrong"),
+        (PermissionError(errno.EACCES, "", "a"), "a may not be read or written; change its permissions or name another place"),
+        (OSError(errno.ENOSPC, ""), "stdout or a file of this run cannot grow"),
+        (OSError(99, "Odd", b"a\xff"), "a\udcff cannot be used (Odd)"),
+        (BrokenPipeError(errno.EPIPE, ""), "stdout is a pipe that nobody reads"),
+        (MemoryError(), "the memory is full; end"),
+        (OSError(errno.ENOMEM, ""), "the memory is full; end"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried"), "the memory is full; end"),
+        (OSError(errno.EAGAIN, ""), "the system gives no more processes"),
+        (RuntimeError("can't start new thread"), "the system gives no more processes"),
+    ],
+)
+def test_what_the_user_or_the_machine_is_to_blame_for_is_told(error, line):
+    assert told(error).startswith(line)
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("x"), KeyError("x"), OSError("x"), OSError(errno.EINVAL, "x")])
+def test_bugs_of_ours_keep_their_traceback(error):
+    assert told(error) == ""
+    with pytest.raises(type(error)), told_in_one_line():
+        raise error
+
+
+def test_numpy_and_torch_out_of_memory_are_told():
+    for allocate in (lambda: np.zeros(10**17), lambda: torch.zeros(10**15)):
+        with pytest.raises((MemoryError, RuntimeError)) as caught:
+            allocate()
+        assert told(caught.value).startswith("the memory is full")
+
+
+@pytest.mark.parametrize(("error", "line"), [(KeyboardInterrupt(), "stopped"), (KeyboardInterrupt("2 of 5"), "2 of 5")])
+def test_an_interrupt_is_130_and_may_say_more(capsys, error, line):
+    with pytest.raises(SystemExit) as ended, told_in_one_line():
+        raise error
+    assert ended.value.code == 130 and capsys.readouterr().err == f"unsung: {line}\n"
+
+
+def test_a_line_holds_nothing_that_a_terminal_obeys():
+    assert one_line("a\nb\r\x1b[31m \udcff \u65e5") == "a b \\x1b[31m \\udcff \u65e5"
