@@ -137,6 +137,8 @@ def separate_track(track: Track, folder: Path, method: Method) -> None:
         write_parts(separator, partial(mixture, track), out, method.plan(config))
     except OverflowError as error:
         raise UserError(f'"{track.name}": {error}') from None
+    except FloatingPointError as error:
+        raise UserError(f'the model {method.model} {error} on "{track.name}"; train it anew') from None
 
 
 def separate_files(songs: Sequence[Path], out: Path, method: Method) -> None:
@@ -169,6 +171,8 @@ def separate_files(songs: Sequence[Path], out: Path, method: Method) -> None:
                 write_parts(separator, partial(audio.blocks, song), Output(folder, own, comment), plan, bar.update)
         except OverflowError as error:
             raise UserError(f"{song}: {error}") from None
+        except FloatingPointError as error:
+            raise UserError(f"the model {method.model} {error} on {song}; get it anew, or another one") from None
         print(f"{song}: {', '.join(map(str, paths))}")
 
 
@@ -230,12 +234,13 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
 
     Raises:
         OverflowError: even parts at full scale do not add up to the song.
+        FloatingPointError: an estimate is not a number.
     """
     low, high = -FULL_SCALE, FULL_SCALE - 1
     left = mixture / FULL_SCALE - estimates.sum(0)
     wanted = estimates + left / len(estimates) if covers_song else np.concatenate([estimates, left[None]])
     if not np.isfinite(wanted).all():
-        raise ValueError("the model gives NaN")
+        raise FloatingPointError("gives NaN or infinite samples")
     parts = np.clip(np.rint(wanted.astype(np.float64) * FULL_SCALE), low, high).astype(np.int64)
     rest = mixture - parts.sum(0)
     for part in parts[::-1]:  # the accompaniment first

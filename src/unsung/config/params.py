@@ -32,17 +32,19 @@ def read_yaml(path: Path, yaml: YAML, missing: str = "") -> Any:
     Raises:
         UserError: the file is not there (`missing` is what to say then) or is not YAML.
     """
+    if not path.is_file():
+        raise UserError(missing or f"{path} is not here; run from the project's folder")
     try:
         return yaml.load(path)
-    except FileNotFoundError:
-        raise UserError(missing or f"{path} is not here; run from the project's folder") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: not UTF-8, or what looks like a date and is none
         raise UserError(f"{path} is not YAML: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path} is not YAML of ours: it is nested too deeply") from None
 
 
 def data_root(params: Params) -> Path:
     """The user's folder of tracks; a relative path starts at the main checkout."""
-    return Path(os.environ.get("DVC_ROOT", "."), Path(params.data.root).expanduser())
+    return Path(os.environ.get("DVC_ROOT", "."), os.path.expanduser(params.data.root))
 
 
 def resume_folder(params: Params) -> Path | None:
@@ -53,7 +55,7 @@ def resume_folder(params: Params) -> Path | None:
     """
     if not params.train.resume_from:
         return None
-    folder = Path(os.environ.get("DVC_ROOT", "."), Path(params.train.resume_from).expanduser())
+    folder = Path(os.environ.get("DVC_ROOT", "."), os.path.expanduser(params.train.resume_from))
     if folder.resolve().is_relative_to(Path("models").resolve()):
         what = "is in models/, which DVC empties before it trains"
         raise UserError(f"train.resume_from ({folder}) {what}; bring it back by dvc checkout models and copy it to another folder")

@@ -55,7 +55,7 @@ def test_formats_and_layouts(tmp_path, stems, params, extension):
 
 
 def test_an_empty_folder_and_a_missing_one_are_one_line(tmp_path, params):
-    local = changed(params, data={"provider": "folder", "root": str(tmp_path)})
+    local = changed(params, data__provider="folder", data__root=str(tmp_path))
     with pytest.raises(UserError, match="holds no folder with stems"):
         provide(tmp_path / "raw", local)
     with pytest.raises(UserError, match="is not a folder; set it to the folder of your tracks"):

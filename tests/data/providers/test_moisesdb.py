@@ -42,7 +42,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def mine(params, root):
-    return changed(params, data={"provider": "moisesdb", "root": str(root)})
+    return changed(params, data__provider="moisesdb", data__root=str(root))
 
 
 def test_files_are_grouped_and_the_rest_is_other(root, mine):

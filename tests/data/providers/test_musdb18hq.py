@@ -32,7 +32,7 @@ def test_the_official_splits(root, params):
 
 
 def test_a_limit_is_kept_for_each_split(root, params, tmp_path):
-    limited = changed(params, data={"provider": "musdb18hq", "root": str(root)}, providers__musdb18hq__limit=1)
+    limited = changed(params, data__provider="musdb18hq", data__root=str(root), providers__musdb18hq__limit=1)
     assert [track.split for track in provide(tmp_path / "raw", limited)[1]] == ["train", "valid", "test"]
 
 
@@ -68,5 +68,5 @@ def test_it_is_downloaded_once(root, params, tmp_path, monkeypatch):
 
 
 def test_a_copy_is_used_where_it_is(root, params, tmp_path):
-    found, tracks = provide(tmp_path / "raw", changed(params, data={"provider": "musdb18hq", "root": str(root)}))
+    found, tracks = provide(tmp_path / "raw", changed(params, data__provider="musdb18hq", data__root=str(root)))
     assert found == root and len(tracks) == 5

@@ -42,7 +42,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def mine(params, root):
-    return changed(params, data={"provider": "slakh2100", "root": str(root)}, model__targets=("bass",))
+    return changed(params, data__provider="slakh2100", data__root=str(root), model__targets=("bass",))
 
 
 def test_the_redux_split_and_the_stems_by_class(root, mine):
@@ -75,7 +75,7 @@ def test_it_is_downloaded_and_extracted(root, mine, tmp_path, monkeypatch):
         handler.plan = [100_000]
         remote = Remote(f"{address}/slakh2100_flac_redux.tar.gz", f"md5:{hashlib.md5(content).hexdigest()}")
         monkeypatch.setattr(slakh2100, "ARCHIVE", remote)
-        found, tracks = provide(tmp_path / "raw", changed(mine, data={"provider": "slakh2100", "root": "songs"}))
+        found, tracks = provide(tmp_path / "raw", changed(mine, data__provider="slakh2100", data__root="songs"))
     assert found.parent.name == "datasets" and len(tracks) == 4 and tracks[0].stems["mixture"][0].path.is_relative_to(found)
 
 
