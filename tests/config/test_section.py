@@ -14,7 +14,9 @@ def test_a_name_is_a_name(name):
     assert validate(Model, model(name), "here").targets == (name,)
 
 
-@pytest.mark.parametrize("name", ["", " ", "-", "a ", "a/b", "a\\b", "..", "a.b", "a\nb", "a\0", "x" * 65, "\udce9", "a\u202e", "a:b"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "-", "a ", "a/b", "a\\b", "..", "a.b", "a\nb", "a\0", "x" * 65, "\udce9", "a\u202e", "a:b"]
+)
 def test_another_is_refused(name):
     with pytest.raises(UserError, match="targets.0 in here is .*: a name has letters, digits, spaces, - and _, at most 64 of them"):
         validate(Model, model(name), "here")

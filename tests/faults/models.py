@@ -212,7 +212,9 @@ FAULTS = [
     bad("weights: a pickle, which is never opened", "is not a whole safetensors file", content(WEIGHTS, pickle.dumps(Trap()))),
     bad("weights: text", "is not a whole safetensors file", content(WEIGHTS, b"version https://git-lfs.github.com/spec/v1\n")),
     bad("weights: one tensor too few", f"{WEIGHTS} lacks {FIRST}", weights(lambda tensors: tensors.pop(FIRST))),
-    bad("weights: one too many", f"{WEIGHTS} has the unknown x", weights(lambda tensors: tensors.update(x=np.zeros(3, np.float32)))),
+    bad(
+        "weights: one too many", f"{WEIGHTS} has the unknown x", weights(lambda tensors: tensors.update(x=np.zeros(3, np.float32)))
+    ),
     bad("weights: another shape", f"{WEIGHTS} has {FIRST} as F32 [9]", first(lambda tensor: np.append(tensor, tensor[:1]))),
     bad("weights: no tensor at all", f"{WEIGHTS} lacks network.", weights(lambda tensors: tensors.clear())),
     bad("weights: half precision", f"{WEIGHTS} has {FIRST} as F16 [8]", first(lambda tensor: tensor.astype(np.float16))),
@@ -229,12 +231,32 @@ FAULTS = [
     bad("export: weights with NaN", f"{WEIGHTS} has NaN", filled(np.nan), "export models/tiny"),
     bad("export: cut weights", f"{WEIGHTS} is not a whole", cut(WEIGHTS, 0.5), "export models/tiny --format torchscript"),
     bad("export: a folder that is no model", "out2 is not a model folder", lambda here: (here / "out2").mkdir(), "export out2"),
-    Fault("a model reached by a link", "separate song.wav -m there", code=0, whole=("out/song/vocals.flac",),
-          make=lambda here: (here / "there").symlink_to("models/tiny")),  # fmt: skip
-    Fault("a model folder with other files in it", "separate song.wav -m models/tiny", code=0, whole=("out/song/vocals.flac",),
-          make=content("models/tiny/README.md", b"mine")),  # fmt: skip
-    Fault("a target with letters of any script, a space, - and _", "separate song.wav -m models/tiny", code=0,
-          whole=("out/song/chœur_ボーカル - 2.flac",), make=config(targets=["chœur_ボーカル - 2"])),  # fmt: skip
-    Fault("a model folder with a hostile name", "separate song.wav -m '--x $(y)'", code=0, whole=("out/song/vocals.flac",),
-          make=lambda here: shutil.copytree(here / "models/tiny", here / "--x $(y)")),  # fmt: skip
+    Fault(
+        "a model reached by a link",
+        "separate song.wav -m there",
+        code=0,
+        whole=("out/song/vocals.flac",),
+        make=lambda here: (here / "there").symlink_to("models/tiny"),
+    ),
+    Fault(
+        "a model folder with other files in it",
+        "separate song.wav -m models/tiny",
+        code=0,
+        whole=("out/song/vocals.flac",),
+        make=content("models/tiny/README.md", b"mine"),
+    ),
+    Fault(
+        "a target with letters of any script, a space, - and _",
+        "separate song.wav -m models/tiny",
+        code=0,
+        whole=("out/song/chœur_ボーカル - 2.flac",),
+        make=config(targets=["chœur_ボーカル - 2"]),
+    ),
+    Fault(
+        "a model folder with a hostile name",
+        "separate song.wav -m '--x $(y)'",
+        code=0,
+        whole=("out/song/vocals.flac",),
+        make=lambda here: shutil.copytree(here / "models/tiny", here / "--x $(y)"),
+    ),
 ]

@@ -42,9 +42,16 @@ def read_yaml(path: Path, yaml: YAML, missing: str = "") -> Any:
         raise UserError(f"{path} is not YAML of ours: it is nested too deeply") from None
 
 
+def _of_the_user(key: str, path: str) -> Path:
+    try:
+        return Path(os.environ.get("DVC_ROOT", "."), Path(path).expanduser())
+    except RuntimeError:  # ~somebody who has no account
+        raise UserError(f"{key} is {path}, and nobody has this home; write the path out") from None
+
+
 def data_root(params: Params) -> Path:
     """The user's folder of tracks; a relative path starts at the main checkout."""
-    return Path(os.environ.get("DVC_ROOT", "."), os.path.expanduser(params.data.root))
+    return _of_the_user("data.root", params.data.root)
 
 
 def resume_folder(params: Params) -> Path | None:
@@ -55,7 +62,7 @@ def resume_folder(params: Params) -> Path | None:
     """
     if not params.train.resume_from:
         return None
-    folder = Path(os.environ.get("DVC_ROOT", "."), os.path.expanduser(params.train.resume_from))
+    folder = _of_the_user("train.resume_from", params.train.resume_from)
     if folder.resolve().is_relative_to(Path("models").resolve()):
         what = "is in models/, which DVC empties before it trains"
         raise UserError(f"train.resume_from ({folder}) {what}; bring it back by dvc checkout models and copy it to another folder")

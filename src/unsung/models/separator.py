@@ -218,7 +218,9 @@ def _checked_weights(path: Path, config: Config) -> dict[str, Tensor]:
                 part = file.get_slice(name)
                 found, fits = (part.get_dtype(), part.get_shape()), ("F32", list(weight.shape))
                 if found != fits:
-                    raise UserError(f"{path} has {name} as {found[0]} {found[1]}, the config wants {fits[0]} {fits[1]}; {WHAT_TO_DO}")
+                    raise UserError(
+                        f"{path} has {name} as {found[0]} {found[1]}, the config wants {fits[0]} {fits[1]}; {WHAT_TO_DO}"
+                    )
             weights = {name: file.get_tensor(name) for name in wanted}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a whole safetensors file ({error}); {WHAT_TO_DO}") from None

@@ -94,10 +94,14 @@ def test_what_is_wrong_is_one_line(tmp_path, mine):
         write_song(tmp_path / split / f"Track-{split}", 0)
     metadata = tmp_path / "train" / "Track-train" / "metadata.yaml"
     metadata.write_text("stems: [")
-    with pytest.raises(UserError, match="metadata.yaml is not as Slakh2100 has it"):
-        list(tracks_of(slakh2100, tmp_path, mine))
-    (metadata.parent / "mix.flac").unlink()
-    with pytest.raises(UserError, match="mix.flac is missing; extract Slakh2100 again"):
-        list(tracks_of(slakh2100, tmp_path, mine))
+    (tmp_path / "validation" / "Track-validation" / "mix.flac").unlink()
+    (tmp_path / "test" / "Track-test" / "stems" / "S02.flac").unlink()
+    assert [track.fault for track in tracks_of(slakh2100, tmp_path, mine)] == [
+        "metadata.yaml is not as Slakh2100 has it: ParserError",
+        "no mix.flac",
+        "no S02.flac",
+    ]
+    metadata.unlink()
+    assert next(iter(tracks_of(slakh2100, tmp_path, mine))).fault == "no metadata.yaml"
     with pytest.raises(UserError, match="has no folder train; set data.root to where Slakh2100 redux was extracted"):
         list(tracks_of(slakh2100, tmp_path / "test", mine))
