@@ -136,7 +136,7 @@ def test_a_failure_in_the_middle_leaves_nothing_half_done(separator, tmp_path):
 
     with pytest.raises(UserError):
         separation.write_parts(separator, song, Output(tmp_path / "song", Facts(8000, 1, 9000)), PLAN)
-    assert not list((tmp_path / "song").iterdir())
+    assert not list(tmp_path.iterdir())
 
 
 def test_finished_songs_are_passed_over_and_changed_ones_are_not(separator, params, tmp_path, capsys):

@@ -1,6 +1,6 @@
 """Voices as records have them, out of dry recordings: as they are, moved in pitch and tract, and singing composed melodies.
 
-    python -m recipes.songs.voices VOICES OUT [--speech] [--minutes 240] [--seed 0]
+    python -m recipes.songs.voices VOICES OUT [--speech] [--plain] [--minutes 240] [--seed 0]
 
 VOICES holds folders of dry mono recordings; one with a `segments.tsv` (file, start, end) is a bank of syllables. About a third of
 the takes is the recording itself, the others are vocoded with WORLD (Morise et al. 2016, doi:10.1587/transinf.2015EDP7457); of
@@ -197,9 +197,10 @@ def with_rests(dry: Mono, rng: np.random.Generator) -> Mono:
     return np.concatenate([before, np.zeros(round(rng.uniform(0.3, 2) * RATE), np.float32), after])
 
 
-def take(folder: Path, speech: bool, rng: np.random.Generator) -> np.ndarray:
-    """One produced take of a voice, (sample, 2)."""
-    way = rng.choice(["own", "moved", "intoned", "sung"], p=(0.1, 0.05, 0.45, 0.4) if speech else (0.35, 0.25, 0.1, 0.3))
+def take(folder: Path, speech: bool, plain: bool, rng: np.random.Generator) -> np.ndarray:
+    """One produced take of a voice, (sample, 2); a plain one is not vocoded."""
+    ways = (0.1, 0.05, 0.45, 0.4) if speech else (0.35, 0.25, 0.1, 0.3)
+    way = "own" if plain else rng.choice(["own", "moved", "intoned", "sung"], p=ways)
     if way == "own":
         parts = [with_rests(piece(folder, rng), rng)]
     elif way == "moved":
@@ -233,6 +234,7 @@ def main() -> None:
     parser.add_argument("voices", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--speech", action="store_true")
+    parser.add_argument("--plain", action="store_true", help="the recordings as they are: WORLD is in none of them")
     parser.add_argument("--minutes", type=float, default=240.0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -245,7 +247,7 @@ def main() -> None:
         folder = folders[rng.choice(len(folders), p=shares / shares.sum())]
         path = args.out / f"{args.seed}-{number:05}-{folder.name}.flac"
         if not path.exists():
-            sound = take(folder, args.speech, rng)
+            sound = take(folder, args.speech, args.plain, rng)
             unfinished = path.with_suffix(".part")
             soundfile.write(unfinished, sound, RATE, "PCM_16", format="FLAC")
             unfinished.replace(path)

@@ -4,7 +4,10 @@ soundfile reads wav, flac, ogg, opus and mp3; PyAV reads the rest (m4a, aac, web
 written as FLAC, from integers of 24 bits, because sums of integers are exact.
 """
 
+import hashlib
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,34 +145,82 @@ def write(path: Path, blocks: Iterable[Grid], sample_rate: int, channels: int, b
 
     Raises:
         ValueError: a sample lies beyond full scale.
+        UserError: as `writer` does.
     """
     with atomically(path) as partial, writer(partial, sample_rate, channels, bits=bits) as file:
         for block in blocks:
-            write_block(file, block)
+            file.write(block)
+
+
+class Writer:
+    """A FLAC file that takes 24-bit integers, block by block."""
+
+    def __init__(self, file: soundfile.SoundFile) -> None:
+        self.file, self.frames, self.last = file, 0, np.zeros((0, 0), np.int32)
+
+    def write(self, block: Grid) -> None:
+        """Append a block.
+
+        Raises:
+            ValueError: a sample lies beyond full scale.
+        """
+        if block.size and (block.max() >= FULL_SCALE or block.min() < -FULL_SCALE):
+            raise ValueError("a sample lies beyond full scale")
+        self.last = block.astype(np.int32) << 8  # libsndfile takes the upper bits of 32
+        self.frames += len(block)
+        self.file.write(self.last)
+
+
+@contextmanager
+def writer(path: Path, sample_rate: int, channels: int, comment: str = "", bits: int = 24) -> Iterator[Writer]:
+    """Write a FLAC file; at the end its last block is read back, because closing tells no error.
+
+    Raises:
+        UserError: FLAC cannot hold the format, or the disk is full.
+    """
+    if channels > 8:
+        raise UserError(f"FLAC holds at most 8 channels, the song has {channels}; mix it down first")
+    if sample_rate > 655_350 or (sample_rate > 65_535 and sample_rate % 10):  # RFC 9639, section 9.1.2
+        raise UserError(f"FLAC cannot hold {sample_rate} Hz; resample the song first")
+    try:
+        with soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, f"PCM_{bits}", format="FLAC") as file:
+            if comment:
+                file.comment = comment
+            yield (writing := Writer(file))
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            if whole := file.frames == writing.frames:
+                file.seek(writing.frames - len(writing.last))
+                whole = np.array_equal(file.read(dtype="int32", always_2d=True), writing.last)
+    except (soundfile.LibsndfileError, AssertionError):  # soundfile asserts that a block was written
+        whole = False
+    if not whole:
+        raise UserError(f"{path} cannot be written to its end; is the disk full? Make room and run again")
 
 
 def comment(path: Path) -> str:
     """The comment in a file that `writer` made; empty for any other file, or none."""
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             return str(file.comment)
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, TypeError):
         return ""
 
 
-def writer(path: Path, sample_rate: int, channels: int, comment: str = "", bits: int = 24) -> soundfile.SoundFile:
-    """Open a FLAC file for `write_block`."""
-    file = soundfile.SoundFile(str(path), "w", sample_rate, channels, f"PCM_{bits}", format="FLAC")
-    if comment:
-        file.comment = comment
-    return file
+def is_whole(path: Path) -> bool:
+    """Whether all samples of a FLAC file are those that its header was made of.
 
-
-def write_block(file: soundfile.SoundFile, block: Grid) -> None:
-    """Append 24-bit integers to a file opened by `writer`."""
-    if block.size and (block.max() >= FULL_SCALE or block.min() < -FULL_SCALE):
-        raise ValueError("a sample lies beyond full scale")
-    file.write(block.astype(np.int32) << 8)  # libsndfile takes the upper bits of 32
+    The header has the MD5 of the samples (RFC 9639, section 8.2).
+    """
+    digest = hashlib.md5(usedforsecurity=False)
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            size = {"PCM_16": 2, "PCM_24": 3}[file.subtype]
+            while len(block := file.read(BLOCK, dtype="int32", always_2d=True)):
+                digest.update(block.astype("<i4").view(np.uint8).reshape(-1, 4)[:, 4 - size :].tobytes())
+    except (soundfile.LibsndfileError, KeyError):
+        return False
+    with path.open("rb") as bytes_of:
+        return bytes_of.read(42)[26:] == digest.digest()
 
 
 class _Sequential(soundfile.SoundFile):

@@ -1,20 +1,40 @@
 """The `unsung` command: arguments and help. The library does the work."""
 
+import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from unsung import __version__
-from unsung.errors import UserError, told_in_one_line
+from unsung.errors import UserError, one_line, told_in_one_line
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+class _Commands(TyperGroup):
+    """The commands. What goes wrong is told before typer sees it, which has words of its own."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with told_in_one_line():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, *arguments: Any, **options: Any) -> Any:
+        with told_in_one_line():
+            return super().invoke(*arguments, **options)
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def run() -> None:
-    """Entry point; a UserError is printed as one line, with exit code 1."""
-    with told_in_one_line():
-        app()
+    """Entry point; what the user can mend is printed as one line, with exit code 1."""
+    app()
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
 
 
 def _version(wanted: bool) -> bool:
@@ -33,14 +53,20 @@ def main(
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.")] = Path("out"),
-    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.")] = Path("models/best"),
-    calls: Annotated[int | None, typer.Option(min=1, help="Network calls per window; the default suits the process.")] = None,
+    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", readable=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.", readable=False)] = Path("out"),
+    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.", readable=False)] = Path("models/best"),
+    calls: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Network calls per window; the default suits the process.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling, where it is random.")] = 0,
-    window: Annotated[float, typer.Option(min=0.5, help="Seconds separated at once; memory grows with it.")] = 8.0,
-    overlap: Annotated[float, typer.Option(min=0, max=0.5, help="Share of a window that fades into the next.")] = 0.25,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows at once on a GPU.")] = 4,
+    window: Annotated[
+        float, typer.Option(min=0.5, callback=_finite, help="Seconds separated at once; memory grows with it.")
+    ] = 8.0,
+    overlap: Annotated[
+        float, typer.Option(min=0, max=0.5, callback=_finite, help="Share of a window that fades into the next.")
+    ] = 0.25,
+    batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Windows at once on a GPU.")] = 4,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
     int8: Annotated[bool, typer.Option("--int8", help="8-bit matrices, on a CPU: faster for large models, less exact.")] = False,
 ) -> None:
@@ -60,12 +86,12 @@ def separate(
 
 @app.command()
 def score(
-    references: Annotated[Path, typer.Argument(help="A folder with a folder of stems for each track.")],
-    estimates: Annotated[Path, typer.Argument(help="The same layout, from any separator.")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score to this file.")] = None,
+    references: Annotated[Path, typer.Argument(help="A folder with a folder of stems for each track.", readable=False)],
+    estimates: Annotated[Path, typer.Argument(help="The same layout, from any separator.", readable=False)],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every score to this file.", readable=False)] = None,
     mixture: Annotated[bool, typer.Option("--mixture", help="Score the mixture too: baseline, NSDR and GNSDR.")] = False,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score what is there if estimates are missing.")] = False,
-    window: Annotated[float, typer.Option(min=0.01, help="Seconds of a scored frame.")] = 1.0,
+    window: Annotated[float, typer.Option(min=0.01, callback=_finite, help="Seconds of a scored frame.")] = 1.0,
     taps: Annotated[int, typer.Option(min=1, help="Samples of BSSEval's filters.")] = 512,
     engine: Annotated[Literal["unsung", "museval"], typer.Option(help="What computes BSSEval; only the time differs.")] = "unsung",
     silent_estimates: Annotated[
@@ -80,16 +106,16 @@ def score(
     stems but the vocals. docs/metrics.md says what the scores mean.
     """
     import json
-    import os
 
     from unsung.config.schema import Compute, Evaluate
-    from unsung.files import atomically
+    from unsung.files import atomically, check_place, is_stdout
     from unsung.parallel import default_workers
     from unsung.reporting import markdown
     from unsung.scoring import aggregate, folders
 
-    if json_file and (json_file.is_dir() or not os.access(json_file.absolute().parent, os.W_OK)):
-        raise UserError(f"{json_file} cannot be written; give --json a file in a folder that is there")
+    json_on_stdout = json_file is not None and is_stdout(json_file)  # then nothing else may be there
+    if json_file and check_place(json_file) and not folders.is_json(json_file):
+        raise UserError(f"{json_file} is there and holds no scores; give --json another name, or remove it")
     settings = Evaluate(window_seconds=window, filter_taps=taps, engine=engine, silent_estimates=silent_estimates)
     compute = Compute(scheduler="", workers=workers or default_workers(), loader_workers=0, tensorboard=False, wandb=False)
     frames, tracks, remarks = folders.score_folders(references, estimates, settings, compute, mixture, allow_missing)
@@ -97,25 +123,29 @@ def score(
         with atomically(json_file) as partial:
             partial.write_text(json.dumps(folders.as_json(frames, tracks, settings), indent=1, allow_nan=False) + "\n")
     for table in (tracks, aggregate.by_system(tracks)):
-        typer.echo(f"{markdown.table(aggregate.shown(table))}\n")
+        typer.echo(f"{markdown.table(aggregate.shown(table))}\n", err=json_on_stdout)
     for remark in remarks:
-        typer.echo(f"unsung: {remark}", err=True)
+        typer.echo(f"unsung: {one_line(remark)}", err=True)
 
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.")],
+    model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.", readable=False)],
     format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="The format of the file.")] = "onnx",
     part: Annotated[
         Literal["separator", "call"], typer.Option(help="Songs to counterfactuals in one call, or a single network call.")
     ] = "separator",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file or its folder; by default here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file or its folder; by default here.", readable=False)
+    ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit matrices, for a CPU (torchscript).")] = False,
 ) -> None:
     """Write a model as one file that runs without unsung, on input of any length."""
     from unsung.export import write
+    from unsung.files import is_stdout
 
-    typer.echo(write(model, format, part, out, int8))
+    path = write(model, format, part, out, int8)
+    typer.echo(path, err=is_stdout(path))
 
 
 @app.command()
@@ -124,9 +154,11 @@ def compare(
     head: Annotated[str | None, typer.Argument(help="Another one; by default the workspace.")] = None,
     md: Annotated[bool, typer.Option("--md", help="Markdown for a pull request, with every change and track.")] = False,
     metric: Annotated[str | None, typer.Option(help="What is judged; by default the first target's SDR.")] = None,
-    fail_below: Annotated[float | None, typer.Option(max=0, help="Exit with 3 if worse than this (dB, such as -0.3).")] = None,
+    fail_below: Annotated[
+        float | None, typer.Option(max=0, callback=_finite, help="Exit with 3 if worse than this (dB, such as -0.3).")
+    ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Let --fail-below judge even what cannot be compared.")] = False,
-    pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.", readable=False)] = None,
     repository: Annotated[str, typer.Option(help="Its address on GitHub, for links to pictures.", show_default=False)] = "",
 ) -> None:
     """Compare two revisions: metrics, params, data, and each test track before and after.
@@ -145,7 +177,7 @@ def compare(
         comment.write_pictures(result, pictures)
     failed = fail_below is not None and result.fell_below(fail_below, anyway)
     typer.echo(comment.as_markdown(result, pictures, repository, fail_below if failed else None) if md else comment.plain(result))
-    if fail_below is not None and result.obstacles and not anyway:
+    if fail_below is not None and not math.isfinite(result.change if anyway or not result.obstacles else math.nan):
         typer.echo("unsung: --fail-below judged nothing, because the two cannot be compared", err=True)
     if failed:
         typer.echo(f"unsung: {result.metric} is worse by {abs(result.change):.2f}, beyond --fail-below {fail_below:g}", err=True)

@@ -1,12 +1,51 @@
-"""The exception for what a user can mend: one line that says what is wrong, where, what to do.
+"""What a run says when it ends badly: one line with what is wrong, where, what to do.
 
-The command line and the stages print it and exit with 1. Any other exception is a bug of ours and
-keeps its traceback.
+A UserError is what the code itself knows. The system and the memory have errors of their own, which
+are told here. Any other exception is a bug of ours and keeps its traceback.
 """
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import NoReturn
+
+INTERRUPTED = 130  # the exit code of what Ctrl-C ended: 128 + SIGINT
+FULL = "cannot grow, because its disk is full or a limit is reached; make room and run again"
+REFUSED = "may not be read or written; change its permissions or name another place"
+BROKEN = "cannot be read or written; look after its disk"
+ADVICE = {  # what is to be said of a file, for each error that is not ours
+    errno.EACCES: REFUSED,
+    errno.EPERM: REFUSED,
+    errno.EROFS: "is on a disk that may only be read; name another place",
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.ENOENT: "is not there; mend the path",
+    errno.ENOTDIR: "has a file in its path where a folder should be; mend the path",
+    errno.EISDIR: "is a folder; name a file",
+    errno.EEXIST: "is there already and in the way; remove it or name another place",
+    errno.ENOTEMPTY: "is a folder with files in it; empty it or name another place",
+    errno.ENAMETOOLONG: "has a name that is too long; shorten it",
+    errno.ELOOP: "is a link that leads back to itself; remove it",
+    errno.EINVAL: "has a name that this disk does not take; name another place",
+    errno.EILSEQ: "has a name that this disk does not take; name another place",
+    errno.EBUSY: "is in use; end what uses it",
+    errno.ETXTBSY: "is in use; end what uses it",
+    errno.ENXIO: "is a device or a pipe that cannot be opened; name a file",
+    errno.ENODEV: "is a device or a pipe that cannot be opened; name a file",
+    errno.EIO: BROKEN,
+    errno.ESTALE: BROKEN,
+    errno.EBADF: "is not open; write to a file",
+    errno.EPIPE: "is a pipe that nobody reads any more; write to a file",
+    errno.EMFILE: "cannot be opened, too many files are; raise the limit (ulimit -n)",
+    errno.ENFILE: "cannot be opened, too many files are; end other programs",
+}
+OF_NO_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}  # also without a name
+MEMORY = "the memory is full{}; end other programs, or do less at once (--help, params.yaml)"
+PROCESSES = "the system gives no more processes or threads; end some, or take fewer workers"
 
 
 class UserError(Exception):
@@ -15,9 +54,78 @@ class UserError(Exception):
 
 @contextmanager
 def told_in_one_line() -> Iterator[None]:
-    """Print a UserError as one line on stderr and exit with 1."""
+    """End with one line on stderr and exit code 1 where the user, the disk or the memory is at fault.
+
+    Ctrl-C is exit code 130. Output that cannot be written is an error too, also at the very end.
+    """
+    _open_what_is_closed()
     try:
         yield
-    except UserError as error:
-        print(f"unsung: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(1) from None
+        sys.stdout.flush()  # here, because Python itself could only print a traceback
+    except KeyboardInterrupt as error:
+        _end(str(error) or "stopped", INTERRUPTED)
+    except Exception as error:
+        if not (line := told(error)):
+            raise
+        _end(line, 1)
+
+
+def told(error: BaseException) -> str:
+    """What to say of an error; empty if it is a bug of ours."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError) or _of_torch(error) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return MEMORY.format(f" ({error})" if isinstance(error, MemoryError) and str(error) else "")
+    if "can't start new thread" in str(error) or (isinstance(error, OSError) and error.errno == errno.EAGAIN):
+        return PROCESSES
+    if not isinstance(error, OSError) or not (where := _place(error)):
+        return ""
+    return f"{where} {ADVICE.get(error.errno or 0, f'cannot be used ({error.strerror or error}); name another place')}"
+
+
+def one_line(text: str) -> str:
+    """Text without line ends and without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(text.split()))
+
+
+def _of_torch(error: BaseException) -> bool:
+    """Whether torch ran out of memory: it raises RuntimeErrors, and is not imported here."""
+    return isinstance(error, RuntimeError) and ("llocator: can't" in str(error) or "out of memory" in str(error))
+
+
+def _place(error: OSError) -> str:
+    """The file that an error is about: stdout, if there is no name and stdout cannot be written."""
+    if isinstance(error.filename, str | bytes | os.PathLike):
+        return os.fsdecode(error.filename)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return "stdout"
+    return "a file of this run" if error.errno in OF_NO_FILE else ""
+
+
+def _end(line: str, code: int) -> NoReturn:
+    """Print the line and exit; what cannot be written is dropped, or Python would stumble over it."""
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"unsung: {one_line(line)}\n")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    raise SystemExit(code) from None
+
+
+def _open_what_is_closed() -> None:
+    """Make stdin, stdout and stderr be there, or the next file that is opened would be one of them.
+
+    What stdout should have printed is missed, so writing to it fails. Odd names are printed escaped.
+    """
+    for number, (name, mode) in enumerate((("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", errors="backslashreplace", closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -10,8 +10,10 @@ separator the STFT is a convolution, and its inverse (Griffin and Lim 1984,
 doi:10.1109/TASSP.1984.1164317) a transposed one.
 """
 
+import io
 import json
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from unsung.errors import UserError
-from unsung.files import atomically
+from unsung.files import atomically, check_place
 from unsung.models.networks import MaskNetwork
 from unsung.models.separator import Separator
 from unsung.spectrum import rms_parts
@@ -43,7 +45,7 @@ def write(model: Path, format: Format, part: Part, out: Path | None = None, int8
     The model's config.json becomes its metadata (ONNX) or an extra file (TorchScript).
 
     Raises:
-        UserError: the model cannot be read, or cannot be exported like this.
+        UserError: the model cannot be read or exported like this, or another file is in the way.
     """
     separator = Separator.load(model)
     if part == "separator" and not separator.process.one_call:
@@ -53,6 +55,8 @@ def write(model: Path, format: Format, part: Part, out: Path | None = None, int8
     separator = (separator.quantised() if int8 else separator).requires_grad_(False)
     name = "-".join([model.resolve().name, *["call"] * (part == "call"), *["int8"] * int8]) + f".{ENDINGS[format]}"
     path = out / name if out and out.is_dir() else out or Path(name)
+    if check_place(path) and path.stat().st_size and not _is_export(path):
+        raise UserError(f"{path} is there and is no exported model; name another file with --out, or remove it")
     module, inputs = _traceable(separator, part)
     facts = {"part": part, **separator.config.model_dump(mode="json")}
     with atomically(path) as partial, warnings.catch_warnings():
@@ -61,8 +65,24 @@ def write(model: Path, format: Format, part: Part, out: Path | None = None, int8
             _write_onnx(module, inputs, part, partial, facts)
         else:
             traced = torch.jit.trace(module, tuple(inputs.values()), check_trace=False)
-            traced.save(str(partial), _extra_files={"config.json": json.dumps(facts)})
+            whole = io.BytesIO()  # because torch cannot say why it could not write a file
+            torch.jit.save(traced, whole, _extra_files={"config.json": json.dumps(facts)})
+            partial.write_bytes(whole.getbuffer())
     return path
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a file is what `write` writes: only such a file is replaced."""
+    import onnx  # here: only this and _write_onnx need it
+    from google.protobuf.message import DecodeError
+
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("extra/config.json") for name in archive.namelist())
+    try:
+        return "part" in {entry.key for entry in onnx.load(str(path), load_external_data=False).metadata_props}
+    except DecodeError:
+        return False
 
 
 def _traceable(separator: Separator, part: Part) -> tuple[nn.Module, dict[str, Tensor]]:
@@ -78,7 +98,7 @@ def _traceable(separator: Separator, part: Part) -> tuple[nn.Module, dict[str, T
 
 
 def _write_onnx(module: nn.Module, inputs: dict[str, Tensor], part: Part, path: Path, facts: dict[str, object]) -> None:
-    import onnx  # here: only this needs it
+    import onnx
 
     output = "counterfactual" if part == "separator" else "out"
     axes = {name: AXES[name][part] for name in [*inputs, output]}

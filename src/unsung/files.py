@@ -1,37 +1,251 @@
 """Files that are written whole or not at all, disk space, fingerprints, scratch folders."""
 
+import ctypes
 import errno
+import glob
 import hashlib
+import itertools
 import json
 import os
+import platform
 import shutil
+import stat
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from unsung.errors import UserError
 
-MAX_NAME_BYTES = 240  # leaves room for an ending
+MAX_NAME_BYTES = 200  # leaves room for an ending
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_numbers = itertools.count()  # of temporary names
 
 
 @contextmanager
 def atomically(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`; what is written there replaces `path` if all went well.
 
-    After an error or a kill the old file is still there. An old folder may be gone after a kill.
+    After an error or a kill the old file is still there. An old folder may be gone after a kill. A
+    file keeps its permissions. A link to a file stays, and the file that it leads to is replaced. A
+    device, a pipe or an open file such as /dev/stdout is written to, in the end.
+
+    Raises:
+        OSError: it cannot be written; the error names `path`, not the temporary name.
     """
+    if _is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder, "whole")
+            with _naming(path, any_error=True):
+                _pour(Path(folder, "whole"), path)
+        return
+    target, old = _place(path)
+    partial = _partial(target)
+    with _naming(path, partial):
+        try:
+            yield partial
+            if partial.is_dir():
+                _exchange(partial, target)
+            else:
+                if old and stat.S_ISREG(old.st_mode):
+                    partial.chmod(stat.S_IMODE(old.st_mode))
+                partial.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                remove(partial)
+            raise
+
+
+def check_place(path: Path) -> bool:
+    """Try whether a file can be written to `path`, before work that would be lost otherwise.
+
+    Returns whether this would replace a file.
+
+    Raises:
+        OSError: it cannot, or a file is there that may only be read.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if _is_stream(path):
+        return False
+    target, old = _place(path)
+    partial = _partial(target)
+    with _naming(path, partial):
+        partial.touch()
+        partial.unlink()
+    return old is not None
+
+
+def is_stdout(path: Path) -> bool:
+    """Whether what is written to `path` goes where the program prints."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
+def _place(path: Path) -> tuple[Path, os.stat_result | None]:
+    """Where a file or folder is written, and what is there. Links to files are followed.
+
+    A link to a file that may only be read is not, because DVC links to its cache like that.
+    """
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        old = None
+    if path.is_symlink() and (not old or (stat.S_ISREG(old.st_mode) and old.st_mode & 0o222)):
+        return Path(os.path.realpath(path)), old
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = path.name if len(os.fsencode(path.name)) < MAX_NAME_BYTES else fingerprint(path.name)
-    partial = path.with_name(f".{name}.partial")
-    remove(partial)
-    yield partial
-    if partial.is_dir():
-        remove(path)
-    partial.replace(path)
+    return path, old
+
+
+def _partial(target: Path) -> Path:
+    """A name beside `target` that no other process takes; what killed processes left is removed."""
+    name = target.name if len(os.fsencode(target.name)) < MAX_NAME_BYTES else fingerprint(target.name)
+    host = fingerprint(platform.node())[:6]
+    for left in target.parent.glob(f".{glob.escape(name)}.{host}-*.partial"):
+        process = left.name.removeprefix(f".{name}.{host}-").split("-")[0]
+        if process.isdecimal() and not _runs(int(process)):
+            with suppress(OSError):
+                remove(left)
+    return target.with_name(f".{name}.{host}-{os.getpid()}-{next(_numbers)}.partial")
+
+
+def _runs(process: int) -> bool:
+    import psutil  # here: it is needed after a kill only
+
+    return psutil.pid_exists(process)
+
+
+def _exchange(new: Path, target: Path) -> None:
+    """Put a folder in the place of whatever is there, also if another process does so as well."""
+    while True:
+        aside = _partial(target)
+        with suppress(FileNotFoundError):
+            target.replace(aside)
+        try:
+            new.replace(target)
+            break
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                with suppress(FileNotFoundError):
+                    aside.replace(target)
+                raise
+            remove(aside)
+    remove(aside)
+
+
+@contextmanager
+def _naming(path: Path, partial: Path | None = None, any_error: bool = False) -> Iterator[None]:
+    """Let an OSError name `path` where it names `partial`, or nothing."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and (any_error or error.errno in DISK_FULL):
+            error.filename = str(path)
+        elif partial and isinstance(error.filename, str | os.PathLike):
+            error.filename = os.fspath(error.filename).replace(str(partial), str(path))
+        raise
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether it is there and is no file or folder, or leads to an open file, such as /dev/stdout."""
+    return bool(_descriptors(path)) or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _descriptors(path: Path) -> str:
+    """The first link on the way from `path` that lies in a folder of open files; empty if none does."""
+    for _ in range(40):  # links; the system follows no more
+        folder = os.path.realpath(path.parent)
+        if folder.startswith("/proc/") or folder == "/dev/fd":
+            return f"{folder}/{path.name}"
+        if not path.is_symlink():
+            return ""
+        path = path.parent / os.readlink(path)
+    return ""
+
+
+def _pour(source: Path, stream: Path) -> None:
+    """Copy a file into a stream. An open file of ours goes on where it is; opened anew it would begin again."""
+    sys.stdout.flush()
+    folder, _, number = _descriptors(stream).rpartition("/")
+    ours = folder in (f"/proc/{os.getpid()}/fd", "/dev/fd") and number.isdecimal()
+    with source.open("rb") as whole, os.fdopen(os.dup(int(number)), "wb") if ours else stream.open("wb") as out:
+        shutil.copyfileobj(whole, out)
+
+
+@contextmanager
+def folder_of_a_run(folder: Path) -> Iterator[Path]:
+    """Give an empty folder beside `folder`, for this run alone; `put_in_place` moves it there.
+
+    It is removed at the end, and what killed runs left here is, too. A lock tells which run lives.
+    """
+    folder = Path(os.path.realpath(folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    name = folder.name if len(os.fsencode(folder.name)) < MAX_NAME_BYTES - 20 else fingerprint(folder.name)
+    for lock in folder.parent.glob(f".{glob.escape(name)}.*.partial/lock"):
+        with suppress(Timeout, OSError), FileLock(lock, timeout=0):
+            remove(lock.parent)
+    own = Path(tempfile.mkdtemp(".partial", f".{name}.", folder.parent))
+    try:
+        with FileLock(own / "lock"):
+            new = own / "new"
+            new.mkdir(parents=True)  # another run may have swept `own` before it was locked
+            yield new
+    finally:
+        remove(own)
+
+
+def put_in_place(new: Path, folder: Path, old: Iterable[str]) -> None:
+    """Make `new` the folder `folder` in one step: without its files `old`, with all others.
+
+    Where the file system cannot exchange two folders, or others holds more than files, it is done
+    file by file.
+    """
+    folder = Path(os.path.realpath(folder))  # a link stays
+    try:
+        new.rename(folder)
+        return
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+    made = [path.name for path in new.iterdir()]
+    linked = list[Path]()
+    try:
+        for path in folder.iterdir():
+            if path.name not in {*made, *old}:
+                os.link(path, new / path.name, follow_symlinks=False)
+                linked.append(new / path.name)
+        shutil.copystat(folder, new)
+        _exchange(new, folder)
+        for path in new.iterdir():  # what came a moment ago
+            if path.name not in old and not (folder / path.name).exists():
+                path.replace(folder / path.name)
+    except OSError:
+        for link in linked:
+            link.unlink()
+        for name in made:
+            (new / name).replace(folder / name)
+        for name in set(old) - set(made):
+            remove(folder / name)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Exchange two folders in one step (Linux: renameat2 with RENAME_EXCHANGE).
+
+    Raises:
+        OSError: the system or the file system cannot.
+    """
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None or renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange):
+        raise OSError(ctypes.get_errno() or errno.ENOSYS, "cannot exchange", str(one), None, str(other))
 
 
 def portable(name: str) -> str:

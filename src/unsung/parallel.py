@@ -6,6 +6,7 @@ folder under the same path. If a worker dies, another one does its unfinished wo
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,7 +33,8 @@ def over(function: Callable[[Item], Result], items: Iterable[Item], compute: Com
     one thread, even if it is the only process, so the result does not depend on their number.
 
     Raises:
-        UserError: the cluster is not there, cannot see the project, runs other code, or is lost.
+        UserError: a process was killed; the cluster is not there, cannot see the project, runs
+            other code, or is lost.
     """
     items = list(items)
     with tqdm(desc=desc, total=len(items), unit="track", mininterval=0.5) as bar:
@@ -40,9 +42,12 @@ def over(function: Callable[[Item], Result], items: Iterable[Item], compute: Com
             return _on_cluster(function, items, compute.scheduler, bar)
         jobs = (delayed(_on_one_thread)(function, item) for item in items)
         results = []
-        for result in Parallel(n_jobs=max(1, min(compute.workers, len(items))), return_as="generator")(jobs):
-            results.append(result)
-            bar.update()
+        try:
+            for result in Parallel(n_jobs=max(1, min(compute.workers, len(items))), return_as="generator")(jobs):
+                results.append(result)
+                bar.update()
+        except BrokenProcessPool:
+            raise UserError("a process was killed, most likely because the memory is full; take fewer workers") from None
         return results
 
 

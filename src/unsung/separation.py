@@ -4,15 +4,18 @@ Stems are estimated at the model's sample rate and resampled to the song's. The 
 song minus the stems, in integers, so that the files add up to the song to the last bit.
 """
 
+import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from sys import maxsize
 
 import numpy as np
+import psutil
 import torch
 from jaxtyping import Float, Int
 from tqdm import tqdm
@@ -23,12 +26,14 @@ from unsung.config.schema import Accelerator, Params, Separate
 from unsung.config.section import ProcessSettings
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
-from unsung.files import fingerprint, remove, sha256
+from unsung.files import fingerprint, folder_of_a_run, put_in_place, sha256
 from unsung.models.separator import CONFIG, WEIGHTS, Config, Separator, generators
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
 Parts = Int[np.ndarray, "_part _frame _channel"]  # stems, and the accompaniment unless they cover the song
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of music [{elapsed}<{remaining}]"
+SHORT = 8.0  # seconds; a window so long is never shortened
+BYTES_PER_BYTE = 20  # of memory for one of a window's samples: a lower bound, to refuse what can never work
 Song = Callable[[], Iterator[Samples]]  # opens the song anew each time, because it is read twice: to estimate and to subtract
 
 
@@ -72,9 +77,19 @@ class Method:
             raise UserError("int8 is for the CPU; set accelerator to cpu")
         return separator.quantised()
 
-    def plan(self, config: Config) -> Plan:
-        """How a song is cut for a model with this config."""
+    def plan(self, config: Config, song: Facts | None = None) -> Plan:
+        """How a song is cut for a model with this config; no window is longer than the song.
+
+        Raises:
+            UserError: the window does not fit into memory.
+        """
         window = round(self.separate.window_seconds * config.sample_rate)
+        if song:
+            whole = math.ceil(song.frames / song.sample_rate * config.sample_rate)
+            window = min(window, max(round(SHORT * config.sample_rate), whole))
+        if (needed := 4 * window * config.channels * BYTES_PER_BYTE) > (free := psutil.virtual_memory().available):
+            gigabytes = f"{needed / 1e9:.0f} GB of memory, {free / 1e9:.0f} are free"
+            raise UserError(f"a window of {window / config.sample_rate:.0f} s needs at least {gigabytes}; make it shorter")
         return Plan(window, round(window * self.separate.overlap), self.separate.batch_size, self.seed)
 
 
@@ -95,34 +110,29 @@ class Output:
     folder: Path
     own: Facts  # of the song; its length is not used
     comment: str = ""
+    old: Callable[[], Sequence[str]] = tuple  # files in the folder that go when the new ones are there
 
 
 def write_parts(
     separator: Separator, song: Song, out: Output, plan: Plan, progress: Callable[[float], object] = lambda seconds: None
 ) -> None:
-    """Separate a song into `out.folder/<part>.flac`; all files appear at the end, or none.
+    """Separate a song into `out.folder/<part>.flac`; all files appear at once at the end, or none.
 
-    `progress` is told how many seconds were added.
+    Files of `out.old` go then, all others stay. `progress` is told how many seconds were added.
 
     Raises:
-        UserError: the song cannot be read to its end.
-        OverflowError: it is far beyond full scale.
+        UserError: the song cannot be read to its end, or the files cannot be written to theirs.
+        ArithmeticError: it is far beyond full scale, or the model gives NaN.
     """
-    unfinished = out.folder / ".unfinished"
-    remove(unfinished)
-    unfinished.mkdir(parents=True)
-    paths = [unfinished / f"{part}.flac" for part in separator.config.parts]
-    try:
+    with folder_of_a_run(out.folder) as new:
         with ExitStack() as stack:
-            files = [stack.enter_context(audio.writer(p, out.own.sample_rate, out.own.channels, out.comment)) for p in paths]
+            form = out.own.sample_rate, out.own.channels, out.comment
+            files = [stack.enter_context(audio.writer(new / f"{part}.flac", *form)) for part in separator.config.parts]
             for block in parts(separator, song, out.own, plan):
                 for file, part in zip(files, block, strict=True):
-                    audio.write_block(file, part)
+                    file.write(part)
                 progress(block.shape[1] / out.own.sample_rate)
-        for path in paths:
-            path.replace(out.folder / path.name)
-    finally:
-        remove(unfinished)
+        put_in_place(new, out.folder, out.old())
 
 
 def separate_track(track: Track, folder: Path, method: Method) -> None:
@@ -135,45 +145,89 @@ def separate_track(track: Track, folder: Path, method: Method) -> None:
         return
     try:
         write_parts(separator, partial(mixture, track), out, method.plan(config))
-    except OverflowError as error:
+    except ArithmeticError as error:
         raise UserError(f'"{track.name}": {error}') from None
-    except FloatingPointError as error:
-        raise UserError(f'the model {method.model} {error} on "{track.name}"; train it anew') from None
 
 
 def separate_files(songs: Sequence[Path], out: Path, method: Method) -> None:
     """Separate each song into the folder `out/<its name>`, unless the same was done before.
 
     Raises:
-        UserError: the model or a song cannot be read, or two share a name; earlier songs are kept.
+        UserError: the model or a song cannot be read, or a song's folder holds a song or files that
+            were not written for it; earlier songs are kept.
+        KeyboardInterrupt: it says how many songs are finished.
     """
-    names = [song.stem for song in songs]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise UserError(f"two songs are called {min(twice)} and would share a folder; separate them one after the other")
     separator = method.load()
-    plan = method.plan(separator.config)
     weights, config = (sha256(method.model / name) for name in (WEIGHTS, CONFIG))
-    made_with = [weights, config, asdict(plan), separator.process.settings.model_dump(), method.separate.int8]
-    for song in songs:
-        own, comment = audio.facts(song), f"unsung {fingerprint([*made_with, sha256(song)])}"
-        if not own.frames:
-            raise UserError(f"{song} is empty; there is nothing to separate")
-        folder = out / song.stem
-        paths = [folder / f"{part}.flac" for part in separator.config.parts]
-        if all(audio.comment(path) == comment for path in paths):
-            print(f"{song}: finished before, see {folder}")
-            continue
-        for old in folder.glob("*.flac"):  # the parts of another model would not add up with the new ones
-            if audio.comment(old).startswith("unsung "):
-                old.unlink()
-        try:
-            with tqdm(total=own.frames / own.sample_rate, desc=song.name, bar_format=BAR) as bar:
-                write_parts(separator, partial(audio.blocks, song), Output(folder, own, comment), plan, bar.update)
-        except OverflowError as error:
-            raise UserError(f"{song}: {error}") from None
-        except FloatingPointError as error:
-            raise UserError(f"the model {method.model} {error} on {song}; get it anew, or another one") from None
-        print(f"{song}: {', '.join(map(str, paths))}")
+    settings = [method.separate.model_dump(exclude={"accelerator"}), separator.process.settings.model_dump(), method.seed]
+    made_with = fingerprint([weights, config, *settings])
+    places = _places(songs, out, separator.config.parts)
+    finished = 0
+    try:
+        for song, place in places.items():
+            _separate_file(separator, song, place, method, made_with)
+            finished += 1
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; {finished} of {len(songs)} songs are finished, the same command goes on") from None
+
+
+def _places(songs: Sequence[Path], out: Path, parts: Sequence[str]) -> dict[Path, Path]:
+    """The folder of each song, none of which has a song in it or a file that is in the way."""
+    folders = [Path(os.path.realpath(out / song.stem)) for song in songs]
+    for song, folder in zip(songs, folders, strict=True):
+        if folders.count(folder) > 1:
+            raise UserError(f"two songs are called {song.stem} and would share a folder; separate them one after the other")
+        if song.stem in {".", ".."}:
+            raise UserError(f"{song} has no name that a folder can have; rename it")
+        if not song.is_file():
+            raise UserError(f"{song} is not a file; mend the path")
+        if inside := [other for other in songs if folder in {*other.absolute().parents, *other.resolve().parents}]:
+            raise UserError(f"{inside[0]} lies in {folder}, where the parts of {song} go; choose another --out")
+        _written_for(song, folder, parts)
+    return {song: out / song.stem for song in songs}
+
+
+def _written_for(song: Path, folder: Path, parts: Sequence[str]) -> list[str]:
+    """The files in `folder` that unsung wrote for this song: for the same content, or its path.
+
+    Raises:
+        UserError: one of the parts is there and was not.
+    """
+    marks = set(_marks(song)) if folder.is_dir() else set()
+    names = [path.name for path in folder.glob("*.flac") if path.is_file() and marks & set(audio.comment(path).split()[2:])]
+    if taken := [path for part in parts if os.path.lexists(path := folder / f"{part}.flac") and path.name not in names]:
+        raise UserError(f"{taken[0]} is there and was not written for {song}; choose another --out, or move it away")
+    return names
+
+
+def _marks(song: Path) -> tuple[str, str]:
+    return f"sha256:{sha256(song)[:16]}", f"path:{fingerprint(os.fspath(song.absolute()))}"
+
+
+def _separate_file(separator: Separator, song: Path, place: Path, method: Method, made_with: str) -> None:
+    own, steady = audio.facts(song), partial(_steady, song, song.stat())
+    if not own.frames:
+        raise UserError(f"{song} is empty; there is nothing to separate")
+    comment = " ".join([f"unsung {made_with}", *_marks(song)])
+    paths = [place / f"{part}.flac" for part in separator.config.parts]
+    if all(audio.comment(path) == comment and audio.is_whole(path) for path in paths):
+        print(f"{song}: finished before, see {place}")
+        return
+    out = Output(place, own, comment, partial(_written_for, song, place, separator.config.parts))
+    try:
+        with tqdm(total=own.frames / own.sample_rate, desc=song.name, bar_format=BAR) as bar:
+            write_parts(separator, steady, out, method.plan(separator.config, own), bar.update)
+    except ArithmeticError as error:
+        raise UserError(f"{song}: {error}") from None
+    print(f"{song}: {', '.join(map(str, paths))}")
+
+
+def _steady(song: Path, before: os.stat_result) -> Iterator[Samples]:
+    """The samples of a song that must not change, because it is read twice."""
+    yield from audio.blocks(song)
+    now = song.stat()
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise UserError(f"{song} was changed while it was separated; separate it again")
 
 
 def device_of(accelerator: Accelerator) -> torch.device:
@@ -233,14 +287,14 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
     add up to more than full scale, so a song that clips is kept as it is.
 
     Raises:
+        FloatingPointError: an estimate is not finite.
         OverflowError: even parts at full scale do not add up to the song.
-        FloatingPointError: an estimate is not a number.
     """
     low, high = -FULL_SCALE, FULL_SCALE - 1
     left = mixture / FULL_SCALE - estimates.sum(0)
     wanted = estimates + left / len(estimates) if covers_song else np.concatenate([estimates, left[None]])
     if not np.isfinite(wanted).all():
-        raise FloatingPointError("gives NaN or infinite samples")
+        raise FloatingPointError("the model gives NaN; get it anew, or train it anew")
     parts = np.clip(np.rint(wanted.astype(np.float64) * FULL_SCALE), low, high).astype(np.int64)
     rest = mixture - parts.sum(0)
     for part in parts[::-1]:  # the accompaniment first

@@ -177,7 +177,7 @@ def moved_away(name: str) -> Make:
 
 
 def renamed(name: str | bytes) -> Make:
-    return lambda root: os.rename(os.fsencode(root / "train/A"), os.path.join(os.fsencode(root / "train"), os.fsencode(name)))
+    return lambda root: (root / "train/A").rename(root / "train" / os.fsdecode(name))
 
 
 def fifo(name: str) -> Make:
@@ -252,18 +252,19 @@ DATASETS = [
     bad("folder", "a track folder that is a link to itself", "D (it is a link to nothing)", link("train/D", "D")),
     bad("folder", "a track folder that may not be read", "A (its folder cannot be read: Permission denied)", closed("train/A"),
         may_change=("data/*", "tunes/train/A/*")),
-    bad("folder", "a split that may not be entered", "train (its folder cannot be read: Permission denied)", lambda root: (root / "train").chmod(0o400),
+    bad("folder", "a split that may not be entered", "train (its folder cannot be read: Permission denied)",
+        lambda root: (root / "train").chmod(0o400),
         may_change=("data/*", "tunes/train/*", "tunes/train/*/*")),
     bad("folder", "a track outside train, valid and test", "X (it lies outside train, valid and test",
         both(sound("X/vocals.wav"), sound("X/accompaniment.wav"))),
-    bad("folder", "three tracks broken in three ways", "3 of 5 tracks cannot be used: T (only vocals.wav), A (vocals.wav is not audio",
+    bad("folder", "three tracks broken in three ways", "3 of 5 tracks cannot be used: T (only vocals.wav), A (vocals.wav",
         both(put("train/A/vocals.wav", b"x"), gone("train/B/vocals.wav"), gone("test/T/accompaniment.wav"))),
     bad("folder", "a name with a newline", "(its name has letters", renamed("a\nb")),
     bad("folder", "a name with an escape sequence", "(its name has letters", renamed("\x1b[31m")),
     bad("folder", "a name that is not UTF-8", "(its name has letters", renamed(b"caf\xe9")),
     bad("folder", "a name of 250 bytes", "(its name has more than 240 bytes)", renamed("x" * 250)),
-    bad("folder", "a stem's name that is not UTF-8", "which most tracks do not have", lambda root: os.rename(
-        os.fsencode(root / "train/A/accompaniment.wav"), os.fsencode(root / "train/A") + b"/\xe9.wav")),
+    bad("folder", "a stem's name that is not UTF-8", "which most tracks do not have", lambda root:
+        (root / "train/A/accompaniment.wav").rename(root / "train/A/\udce9.wav")),
     bad("folder", "two tracks of one name", 'two tracks below', lambda root: shutil.copytree(root / "train/A", root / "valid/A")),
     bad("musdb18hq", "a song without a stem", f"1 of 3 tracks cannot be used: A (no bass.wav); {ALLOW}",
         gone("train/A/bass.wav")),

@@ -4,10 +4,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import soundfile
 
@@ -30,19 +31,19 @@ class Fault:
     absent: tuple[str, ...] = ()  # globs of what must not be there
     after: Callable[[Path, Done], object] = lambda here, done: None  # more that must be true
     limits: Limits = field(default_factory=Limits)
-    arguments: tuple[bytes | str, ...] | None = None  # where `command` cannot be split into them
+    arguments: tuple[bytes | str, ...] | None = None  # where `command` cannot be split into them; {here}
 
 
 Verdict = Literal["borne", "traceback", "hang", "lost", "wrong"]
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(NamedTuple):
     """How a fault was borne, and why it was not."""
 
     verdict: Verdict
     why: str
     line: str  # what the user was told
+    code: int  # the exit code
 
 
 def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
@@ -54,23 +55,28 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
     shutil.copytree(template, here, symlinks=True, dirs_exist_ok=True)
     fault.make(here)
     before = contents(here)
-    done = runner.run(fault.arguments or tuple(shlex.split(fault.command)), here, fault.limits, SECONDS)
+    words = fault.arguments or tuple(shlex.split(fault.command))
+    words = tuple(word.replace("{here}", str(here)) if isinstance(word, str) else word for word in words)
+    limits = fault.limits
+    if limits.file_bytes is not None and limits.file_bytes < 0:  # so much less than the largest file
+        limits = replace(limits, file_bytes=limits.file_bytes + max(len(x) for x in before.values() if isinstance(x, bytes)))
+    done = runner.run(words, here, limits, SECONDS)
     lines = [line for line in re.split(r"[\r\n]+", done.err) if line.strip() and "%|" not in line]
     line = lines[-1] if lines else done.out.strip().splitlines()[-1] if done.out.strip() else ""
     if done.hung:
-        return Judged("hang", f"it ran for more than {SECONDS} s", line)
+        return Judged("hang", f"it ran for more than {SECONDS} s", line, done.code)
     if "Traceback" in done.err or "Exception ignored" in done.err or (done.code < 0 and not fault.limits.signal):
-        return Judged("traceback", done.err[-1500:] or f"exit code {done.code}", line)
+        return Judged("traceback", done.err[-1500:] or f"exit code {done.code}", line, done.code)
     after = contents(here)
     allowed = {path for pattern in fault.may_change for path in here.glob(pattern)} | {
         here / name for name in before if any(Path(os.fsdecode(name)).match(pattern) for pattern in fault.may_change)
     }
     for name, content in before.items():
         if after.get(name) != content and here / name not in allowed:
-            return Judged("lost", f"{name} {'changed' if name in after else 'is gone'}", line)
+            return Judged("lost", f"{name} {'changed' if name in after else 'is gone'}", line, done.code)
     try:
         assert done.code == fault.code, f"exit code {done.code} instead of {fault.code}: {done.err[-500:]}"
-        if fault.code == 1:
+        if fault.code == 1 and 2 not in fault.limits.closed:
             assert len(lines) == 1 and line.startswith("unsung: "), f"not one line: {done.err[-1000:]!r}"
         assert fault.says in (line if fault.code == 1 else done.out + done.err), f"{fault.says!r} is not in {line or done.out!r}"
         for pattern in fault.whole:
@@ -80,13 +86,13 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
                 check_whole(path)
         for pattern in fault.absent:
             assert not list(here.glob(pattern)), f"{next(iter(here.glob(pattern)))} is there"
-        if not (fault.limits.signal and fault.limits.signal[0] == 9):
+        if not fault.limits.signal or fault.limits.signal[0] == signal.SIGINT:
             left = [path for path in here.rglob(".*") if path.name.endswith(".partial") and path.name not in before]
             assert not left, f"{left} is left"
         fault.after(here, done)
     except AssertionError as error:
-        return Judged("wrong", str(error), line)
-    return Judged("borne", "", line)
+        return Judged("wrong", str(error), line, done.code)
+    return Judged("borne", "", line, done.code)
 
 
 def contents(folder: Path) -> dict[str, object]:

@@ -221,7 +221,7 @@ FAULTS = [
     bad("weights: integers", f"{WEIGHTS} has {FIRST} as I64 [8]", first(lambda tensor: tensor.astype(np.int64))),
     bad("weights: NaN", f"{WEIGHTS} has NaN or infinite weights in {FIRST}", filled(np.nan)),
     bad("weights: infinity", f"{WEIGHTS} has NaN or infinite weights in {FIRST}", filled(np.inf)),
-    bad("weights that overflow", "models/tiny gives NaN or infinite samples on song.wav", weights(overflowing)),
+    bad("weights that overflow", "song.wav: the model gives NaN", weights(overflowing)),
     bad("a model folder that is not there", "nowhere is not a model folder", lambda here: None, "separate song.wav -m nowhere"),
     bad("a model folder that is a file", "song.wav is not a model folder", lambda here: None, "separate song.wav -m song.wav"),
     bad("a model folder that is empty", "e is not a model folder", lambda here: (here / "e").mkdir(), "separate song.wav -m e"),

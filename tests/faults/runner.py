@@ -5,6 +5,7 @@ closed files, limits and permissions are the system's. Root's power over permiss
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -27,7 +29,7 @@ MEGABYTE = 2**20
 class Limits:
     """What the process may do, and what happens to it."""
 
-    file_bytes: int | None = None  # no file may grow beyond: a full disk (EFBIG instead of ENOSPC)
+    file_bytes: int | None = None  # a full disk: no file may grow beyond; -n: the largest file but n bytes
     memory: int | None = None  # bytes beyond what the imports took
     closed: tuple[int, ...] = ()  # file descriptors that are closed from the beginning
     stdout: str = ""  # another file for it, such as /dev/full; "|" is a pipe that nobody reads
@@ -78,9 +80,11 @@ class Runner:
             hung, sent = False, False
             while not Path(folder, "ended").exists():
                 now = time.monotonic() - begun
-                if limits.signal and not sent and (not limits.signal[1] or next(here.glob(limits.signal[1]), None)):
+                ready = limits.signal and not sent and Path(folder, "ready").exists()
+                if limits.signal and ready and (not limits.signal[1] or next(here.glob(limits.signal[1]), None)):
                     time.sleep(limits.delay)
-                    os.kill(pid, limits.signal[0])
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, limits.signal[0])
                     sent = True
                 if now > seconds and not hung:
                     hung = True
@@ -96,12 +100,21 @@ def serve(commands: IO[str], answers: IO[str]) -> None:
     warm()
     for line in commands:
         asked = json.loads(line)
+        pipes = [os.pipe() for _ in range(2)]  # files would share the limit of size
+        for _, write in pipes:
+            fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, MEGABYTE)
         pid = os.fork()
         if not pid:
-            child(asked)
+            child(asked, [write for _, write in pipes])
         answers.write(f"{pid}\n")
         answers.flush()
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        for (read, write), name in zip(pipes, ("out", "err"), strict=True):
+            os.close(write)
+            os.set_blocking(read, False)
+            with suppress(BlockingIOError):
+                Path(asked[name]).write_bytes(os.read(read, MEGABYTE))
+            os.close(read)
         answers.write(f"{code}\n")
         answers.flush()
         Path(asked["out"]).with_name("ended").touch()
@@ -122,13 +135,14 @@ def warm() -> None:
     import unsung.separation  # noqa: F401
 
 
-def child(asked: dict) -> None:
+def child(asked: dict, pipes: Sequence[int]) -> None:
     """Be the command; never returns."""
     os.setsid()
     code = 1
     try:
-        program = arranged(asked)
+        program = arranged(asked, pipes)
         try:
+            Path(asked["out"]).with_name("ready").touch()
             program()
             code = 0
         except SystemExit as error:
@@ -149,17 +163,17 @@ def child(asked: dict) -> None:
         os._exit(code)
 
 
-def arranged(asked: dict) -> Callable[[], object]:
+def arranged(asked: dict, pipes: Sequence[int]) -> Callable[[], object]:
     """Give the process its folder, files, limits and arguments; returns the program."""
     limits = Limits(**asked["limits"])
     os.chdir(asked["here"])
-    put(os.open(asked["err"], os.O_WRONLY | os.O_CREAT), 2)
+    put(pipes[1], 2)
     if limits.stdout == "|":
         read, write = os.pipe()
         os.close(read)
         put(write, 1)
     else:
-        put(os.open(limits.stdout or asked["out"], os.O_WRONLY | os.O_CREAT), 1)
+        put(os.open(limits.stdout, os.O_WRONLY) if limits.stdout else pipes[0], 1)
     read, write = os.pipe()
     os.write(write, limits.stdin.encode())
     os.close(write)

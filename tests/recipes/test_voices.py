@@ -60,7 +60,7 @@ def test_a_tract_moves_the_envelope_and_keeps_the_pitch(vowel):
 
 
 def test_a_take_follows_from_its_seed(bank):
-    first, again = (voices.take(bank, False, np.random.default_rng(5)) for _ in range(2))
+    first, again = (voices.take(bank, False, False, np.random.default_rng(5)) for _ in range(2))
     assert first.shape[1] == 2 and np.array_equal(first, again)
 
 

@@ -36,10 +36,10 @@ def read_yaml(path: Path, yaml: YAML, missing: str = "") -> Any:
         raise UserError(missing or f"{path} is not here; run from the project's folder")
     try:
         return yaml.load(path)
-    except (YAMLError, ValueError) as error:  # ValueError: not UTF-8, or what looks like a date and is none
+    except (YAMLError, ValueError, AttributeError) as error:  # of a date, a number or a tag that cannot be
         raise UserError(f"{path} is not YAML: {error}") from None
     except RecursionError:
-        raise UserError(f"{path} is not YAML of ours: it is nested too deeply") from None
+        raise UserError(f"{path} is nested too deeply; give it keys and values") from None
 
 
 def _of_the_user(key: str, path: str) -> Path:

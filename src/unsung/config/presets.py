@@ -16,7 +16,7 @@ from unsung.config.params import read_yaml
 from unsung.config.schema import params_schema
 from unsung.config.section import validate
 from unsung.errors import UserError
-from unsung.files import atomically
+from unsung.files import atomically, check_place
 
 
 def apply(name: str, root: str = "", folder: Path = Path("presets"), path: Path = Path("params.yaml")) -> str:
@@ -25,23 +25,30 @@ def apply(name: str, root: str = "", folder: Path = Path("presets"), path: Path 
     Returns the difference as a unified diff.
 
     Raises:
-        UserError: there is no such preset or params file, or one of them does not fit the schema.
+        UserError: there is no such preset or params file, one of them does not fit the schema, or
+            `root` has letters that cannot be written.
+        OSError: the params file may not be written.
     """
+    if not root.isprintable():
+        raise UserError(f"--root {ascii(root)} has letters that are not Unicode's or cannot be shown; rename the folder")
     yaml = YAML()  # keeps comments, order and the way numbers are written
     yaml.width = 10_000  # never folds a line
     values = read_yaml(path, yaml)
-    before, after = path.read_text(), StringIO()
+    check_place(path)
+    before, after = path.read_text("utf-8", "replace"), StringIO()
     validate(params_schema(), values, str(path))
-    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "nothing"
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
     for preset in ("demo", name):
+        if preset not in known:
+            raise UserError(f"there is no preset {preset}, only {', '.join(known) or 'nothing'} ({folder}/)")
         file = folder / f"{preset}.yaml"
-        _set(values, read_yaml(file, yaml, f"there is no preset {preset}, only {known} ({folder}/)"), file)
+        _set(values, read_yaml(file, yaml), file)
     if root:
         values["data"]["root"] = root
     validate(params_schema(), values, str(path))
     yaml.dump(values, after)
     with atomically(path) as partial:
-        partial.write_text(after.getvalue())
+        partial.write_text(after.getvalue(), "utf-8")
     old, new = before.splitlines(True), after.getvalue().splitlines(True)
     return "".join(difflib.unified_diff(old, new, str(path), f"{path} ({name})", n=0))
 

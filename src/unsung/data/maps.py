@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from unsung.errors import UserError
 from unsung.files import atomically
 
 Maps = Float[np.ndarray, "target freq column"]  # magnitudes, on the scale of the spectrum
@@ -21,8 +22,19 @@ def save_maps(folder: Path, targets: Sequence[str], maps: Maps) -> None:
 
 
 def read_maps(folder: Path, targets: Sequence[str], samples: slice, hop_length: int) -> dict[str, np.ndarray]:
-    """The maps of a track between two samples, each (freq, column); only those that are there."""
+    """The maps of a track between two samples, each (freq, column); only those that are there.
+
+    Raises:
+        UserError: a file is not whole.
+    """
     step = hop_length * FRAMES
     columns = slice(samples.start // step, max(samples.start // step + 1, -(-samples.stop // step)))
     paths = {target: folder / f"{target}.npy" for target in targets}
-    return {target: np.load(path)[:, columns].astype(np.float32) for target, path in paths.items() if path.exists()}
+    return {target: _load(path)[:, columns].astype(np.float32) for target, path in paths.items() if path.exists()}
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path)
+    except (ValueError, EOFError):
+        raise UserError(f"{path} is not whole; run the stage separate again (dvc repro -f separate)") from None

@@ -98,7 +98,7 @@ def _write(
             song = sum(block for stem, block in blocks.items() if stem != "mixture")
             for stem, block in blocks.items():
                 peak = max(peak, *(float(np.abs(x).max(initial=0)) for x in (block, song, song - block)))
-                audio.write_block(files[stem], audio.to_grid(np.clip(block, -1, 1 - 2.0 ** (1 - BITS)), BITS))
+                files[stem].write(audio.to_grid(np.clip(block, -1, 1 - 2.0 ** (1 - BITS)), BITS))
     return peak
 
 

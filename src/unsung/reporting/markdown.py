@@ -8,6 +8,8 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+UNPRINTABLE = dict.fromkeys("\n\r\t", " ")  # of letters that end a line or steer a terminal
+
 
 def rendered(template: Path, **values: Any) -> str:
     """A page from its template. For Markdown there are filters `plain` (escaped) and `table`."""
@@ -28,11 +30,11 @@ def cell(value: Any) -> str:
 
 
 def escaped(value: Any) -> str:
-    """Text without Markdown and HTML, such as a track's name; Markup stays as it is."""
+    """Text in one line, without Markdown and HTML, such as a track's name; Markup stays as it is."""
     if isinstance(value, Markup):
         return str(value)
-    text = html.escape(str(value), quote=False).replace("\n", " ")
-    return "".join(f"\\{letter}" if letter in "|[]`*" else letter for letter in text)
+    text = "".join(letter if letter.isprintable() else UNPRINTABLE.get(letter, "\ufffd") for letter in str(value))
+    return "".join(f"\\{letter}" if letter in "\\|[]`*" else letter for letter in html.escape(text, quote=False))
 
 
 def table(content: pd.DataFrame) -> str:

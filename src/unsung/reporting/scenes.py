@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unsung import audio
 from unsung.audio import Samples
 from unsung.config.schema import Params
 from unsung.data.maps import read_maps
 from unsung.data.tracks import Track, mixture
-from unsung.scoring.evaluation import SYSTEMS, references
+from unsung.errors import UserError
+from unsung.scoring.evaluation import SYSTEMS, read_estimate, references
 
 
 @dataclass(frozen=True)
@@ -87,16 +87,23 @@ def _moment(track: str, start: float, length: float, whole: float, params: Param
 def scenes(
     moments: Sequence[Moment], tracks: Sequence[Track], frames: pd.DataFrame, separated: Path, uncertainty: Path, params: Params
 ) -> Iterator[Scene]:
-    """The scenes of the moments, in the same order, from the folders that `separate` wrote."""
+    """The scenes of the moments, in the same order, from the folders that `separate` wrote.
+
+    Raises:
+        UserError: a scored track is not among `tracks`, or what was made of it is not whole.
+    """
     by_name = {track.name: track for track in tracks}
+    if gone := {moment.track for moment in moments} - set(by_name):
+        raise UserError(f'"{min(gone)}" has scores and is no test track; run the stage evaluate again (dvc repro -f evaluate)')
     rate, targets = params.audio.sample_rate, params.model.targets
     mine = frames[frames["system"] == SYSTEMS[0]]
     for moment in moments:
         track = by_name[moment.track]
         cut = slice(round(moment.start * rate), round(moment.end * rate))
         true = {source: samples[cut] for source, samples in references(track, targets).items()}
-        estimates = {source: audio.read(separated / track.name / f"{source}.flac")[cut] for source in true}
+        song = np.concatenate(list(mixture(track)))
+        estimates = {source: read_estimate(separated / track.name / f"{source}.flac", song.shape)[cut] for source in true}
         maps = read_maps(uncertainty / track.name, targets, cut, params.stft.hop_length)
         within = mine[(mine["track"] == track.name) & mine["start"].between(moment.start, moment.end, inclusive="left")]
         within = within.assign(start=within["start"] - moment.start)
-        yield Scene(moment, np.concatenate(list(mixture(track)))[cut], true, estimates, maps, within)
+        yield Scene(moment, song[cut], true, estimates, maps, within)

@@ -16,6 +16,7 @@ from unsung import audio
 from unsung.audio import Samples
 from unsung.config.schema import Params
 from unsung.data.tracks import Track, mixture
+from unsung.errors import UserError
 from unsung.scoring.scorer import Scorer
 from unsung.spectrum import Stft
 
@@ -23,21 +24,43 @@ SYSTEMS = ("unsung", "mixture", "oracle ideal ratio mask")
 
 
 def score_track(track: Track, estimates: Path, params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`Scorer.tables` of a track by all SYSTEMS; `estimates` holds <track>/<source>.flac."""
+    """`Scorer.tables` of a track by all SYSTEMS; `estimates` holds <track>/<source>.flac.
+
+    Raises:
+        UserError: an estimate is missing or has another length; the track lacks a target.
+    """
     torch.set_num_threads(1)
     reference = references(track, params.model.targets)
     song = np.concatenate(list(mixture(track)))
     systems = {
-        "unsung": {source: audio.read(estimates / track.name / f"{source}.flac") for source in reference},
+        "unsung": {source: read_estimate(estimates / track.name / f"{source}.flac", song.shape) for source in reference},
         "mixture": dict.fromkeys(reference, song),
         "oracle ideal ratio mask": oracle_ratio_mask(reference, song, Stft(**params.stft.model_dump())),
     }
     return Scorer(reference, params.audio.sample_rate, params.evaluate).tables(systems, track.name)
 
 
+def read_estimate(path: Path, shape: tuple[int, ...]) -> Samples:
+    """An estimate of a song of this shape.
+
+    Raises:
+        UserError: it is missing, or has another shape.
+    """
+    samples = audio.read(path) if path.exists() else np.zeros((0, 0), np.float32)
+    if samples.shape != shape:
+        raise UserError(f"{path} is missing or not of this song; run the stage separate again (dvc repro -f separate)")
+    return samples
+
+
 def references(track: Track, targets: tuple[str, ...]) -> dict[str, Samples]:
-    """The targets and, as the accompaniment, the sum of all other stems, if there are any."""
+    """The targets and, as the accompaniment, the sum of all other stems, if there are any.
+
+    Raises:
+        UserError: the track lacks a target.
+    """
     stems = {stem: audio.read(path) for stem, path in track.stems.items() if stem != "mixture"}
+    if lacking := set(targets) - set(stems):
+        raise UserError(f'"{track.name}" has no {min(lacking)}; run the stage resample again (dvc repro), or mend model.targets')
     sources = {target: stems[target] for target in targets}
     if rest := [stem for name, stem in stems.items() if name not in targets]:
         sources["accompaniment"] = np.stack(rest).sum(axis=0)

@@ -9,7 +9,7 @@ are not. If its parts are estimated too, it is scored apart, with the stems that
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,13 +49,16 @@ def score_folders(
     Raises:
         UserError: no tracks, missing estimates (unless allowed), files of other lengths or formats.
     """
-    pairs, missing, extra = match(tracks_of(references), tracks_of(estimates))
+    if references.resolve() == estimates.resolve():
+        raise UserError(f"{references} and {estimates} are the same folder; give that of the estimates too")
+    pairs, missing, extra = match(tracks_of(references, estimates), tracks_of(estimates, references))
     if missing and not allow_missing:
         raise UserError(f"{estimates} lacks {_listed(missing)}; add them, or score the others with --allow-missing")
     if not pairs:
-        raise UserError(f"{estimates} has no track of {references} ({_listed(extra)} instead); give folders of the same layout")
-    check(pairs)
-    remarks = [f"not in {estimates}, left out: {_listed(missing)}"] if missing else []
+        found = _listed(extra) or "mixtures only"
+        raise UserError(f"{estimates} has no track of {references} ({found} instead); give folders of the same layout")
+    remarks = check(pairs, settings)
+    remarks += [f"not in {estimates}, left out: {_listed(missing)}"] if missing else []
     remarks += [f"not in {references}, left out: {_listed(extra)}"] if extra else []
     tables = parallel.over(partial(_score, settings=settings, mixture=mixture), pairs, compute, desc="score")
     frames, whole = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
@@ -67,19 +70,22 @@ def score_folders(
     return frames, table, remarks
 
 
-def tracks_of(folder: Path) -> dict[str, Stems]:
+def tracks_of(folder: Path, other: Path | None = None) -> dict[str, Stems]:
     """The stems in `folder` and in all folders below that are not hidden, by relative path.
 
+    What lies in `other` does not belong to it. Links are followed, but not back to where they are.
+
     Raises:
-        UserError: there are no audio files, or a stem has two.
+        UserError: there are no audio files, a stem has two, or something cannot be read.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; give a folder with a folder for each track")
+    left_out = {other.resolve()} - {folder.resolve()} if other else set()
     tracks: dict[str, Stems] = {}
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        visible = (Path(parent, name) for name in sorted(files) if not name.startswith("."))
-        for path in (path for path in visible if path.suffix.lower() in audio.EXTENSIONS):
+    for parent, files in _walk(folder, left_out):
+        for path in (parent / name for name in files if Path(name).suffix.lower() in audio.EXTENSIONS):
+            if not path.is_file():
+                raise UserError(f"{path} is a pipe or a link to nowhere, not a file; remove it")
             if path.name.lower().endswith(".stem.mp4"):
                 advice = "give a folder with a file for each (unsung's resample writes them)"
                 raise UserError(f"{path} holds all stems in one file; {advice}")
@@ -90,6 +96,19 @@ def tracks_of(folder: Path) -> dict[str, Stems]:
     if not tracks:
         raise UserError(f"{folder} has no audio files; a track is a folder with a file for each stem")
     return tracks
+
+
+def _walk(folder: Path, left_out: set[Path]) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder that is not hidden, and the names of its files that are not; sorted.
+
+    `left_out` are folders that are not entered. So are, on the way, those that a link may lead back to.
+    """
+    visible = sorted((name, (folder / name).is_dir()) for name in os.listdir(folder) if not name.startswith("."))
+    yield folder, [name for name, is_folder in visible if not is_folder]
+    above = left_out | {folder.resolve()}
+    for name in (name for name, is_folder in visible if is_folder):
+        if (folder / name).resolve() not in above:
+            yield from _walk(folder / name, above)
 
 
 def match(references: Mapping[str, Stems], estimates: Mapping[str, Stems]) -> tuple[list[Pair], list[str], list[str]]:
@@ -139,17 +158,25 @@ def _mixture(references: Stems) -> tuple[Path, ...]:
     return next(((path,) for stem, path in references.items() if stem in MIXTURES), tuple(references[stem] for stem in parts))
 
 
-def check(pairs: Iterable[Pair]) -> None:
-    """Raise a UserError if files of a track are empty or differ in length, rate or channels."""
-    different = []
+def check(pairs: Iterable[Pair], settings: Evaluate) -> list[str]:
+    """Remarks on tracks that are shorter than a frame or a filter.
+
+    Raises:
+        UserError: files of a track are empty or differ in length, rate or channels.
+    """
+    different, unframed, unfiltered = [], [], []
     for pair in pairs:
         facts = {path: audio.facts(path) for path in (*sum(pair.references.values(), ()), *pair.estimates.values(), *pair.mixture)}
         first, expected = next(iter(facts.items()))
         if not expected.frames:
             raise UserError(f"{first} is empty; remove the track")
         different += [f"{path} has {_facts(own)}, {first} {_facts(expected)}" for path, own in facts.items() if own != expected]
+        unframed += [pair.name] * (expected.frames < settings.window_seconds * expected.sample_rate)
+        unfiltered += [pair.name] * (expected.frames < settings.filter_taps)
     if different:
         raise UserError(f"{different[0]}{f' (and {len(different) - 1} more files)' if different[1:] else ''}; make them alike")
+    remarks = [f"shorter than --window, scored as one frame: {_listed(unframed)}"] if unframed else []
+    return remarks + ([f"shorter than --taps, ISR, SIR and SAR say nothing: {_listed(unfiltered)}"] if unfiltered else [])
 
 
 def _facts(facts: audio.Facts) -> str:
@@ -175,6 +202,12 @@ def _sum(paths: Iterable[Path]) -> Samples:
     return stems[0] if len(stems) == 1 else np.stack(stems).sum(axis=0, dtype=np.float64).astype(np.float32)
 
 
+def is_json(file: Path) -> bool:
+    """Whether a file is empty or begins as one that as_json fills."""
+    with file.open("rb") as content:
+        return content.read(1) in (b"", b"{")
+
+
 def as_json(frames: pd.DataFrame, tracks: pd.DataFrame, settings: Evaluate) -> dict[str, Any]:
     """All scores, with tracks as in museval's JSON (targets, frames, metrics) and more keys.
 
@@ -187,7 +220,9 @@ def as_json(frames: pd.DataFrame, tracks: pd.DataFrame, settings: Evaluate) -> d
             {
                 "name": source,
                 "scores": whole.loc[source].drop(["track", "system"]).to_dict(),
-                "frames": [_frame(row, settings.window_seconds) for row in of_source.to_dict("records")],
+                "frames": [
+                    _frame(row, min(settings.window_seconds, whole["seconds"].max())) for row in of_source.to_dict("records")
+                ],
             }
             for source, of_source in of_track.groupby("source", sort=False)
         ]

@@ -12,9 +12,11 @@ from types import ModuleType
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from unsung.audio import FULL_SCALE, Samples
 from unsung.config.schema import Evaluate
+from unsung.errors import UserError
 from unsung.scoring import formulas
 from unsung.scoring.bsseval import BSSEval
 
@@ -44,11 +46,15 @@ class Scorer:
 
     `references` are (frame, channel). Estimates may be missing for the last of them; these still
     count as possible interference.
+
+    Raises:
+        UserError: so long filters do not fit the memory.
     """
 
     def __init__(self, references: Mapping[str, Samples], sample_rate: int, settings: Evaluate) -> None:
         self.names, self.settings, self.sample_rate = list(references), settings, sample_rate
         self.references = np.stack(list(references.values()))
+        _check_memory(self.references, settings.filter_taps)
         self.window = min(round(settings.window_seconds * sample_rate), self.references.shape[1])
         self.bsseval = BSSEval(self.references, self.window, settings.filter_taps)
 
@@ -125,6 +131,14 @@ class Scorer:
         taps = self.settings.filter_taps
         scores = museval_metrics.bss_eval(self.references.astype(np.float64), filled, filters_len=taps, **options)
         return np.stack(scores[:4])[:, : len(estimates)]
+
+
+def _check_memory(references: np.ndarray, taps: int) -> None:
+    """Raise a UserError if the normal equations do not fit: the system would end the program instead."""
+    needed = 3 * 8 * (references.shape[0] * references.shape[2] * taps) ** 2  # bytes: the Gram matrix, its factors, a copy
+    if needed > (free := psutil.virtual_memory().available):
+        what = f"{taps:.3g} filter taps need {needed / 1e9:.3g} GB for each track, {free / 1e9:.0f} GB of memory are free"
+        raise UserError(f"{what}; take fewer (512 is usual)")
 
 
 def rounded(table: pd.DataFrame) -> pd.DataFrame:
