@@ -85,7 +85,7 @@ def test_tracks_that_cannot_be_used_are_counted_and_named_or_left_out(tmp_path, 
         write_index(tmp_path, [*bad, *raw_tracks], root, params.compute)
     for said in ("5 of 8 tracks cannot be used: A (no vocals), B (junk.wav is not audio", "C (gone.wav is missing)", "D (Song"):
         assert said.replace("Song", "vocals.wav has 2 channel") in str(caught.value)
-    assert "(its name has more than 240 bytes); mend them, or set data.allow_missing to true" in str(caught.value)
+    assert "(its name has more than 200 bytes); mend them, or set data.allow_missing to true" in str(caught.value)
     write_index(tmp_path, [*bad, *raw_tracks], root, params.compute, allow_missing=True)
     assert capsys.readouterr().err.count("5 of 8 tracks cannot be used: A (no vocals)") == 1
     write_index(tmp_path / "good", raw_tracks, root, params.compute)

@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,15 @@ def tone(path: Path, seconds: float = 1.0, rate: int = RATE, channels: int = 1) 
     return path
 
 
+@cache
+def small() -> str:
+    """params.yaml of a small project, as JSON."""
+    return json.dumps(small_params(load_params(ROOT / "params.yaml")).model_dump(mode="json"))
+
+
 def project(here: Path, provider: str = "folder", allow: bool = False, **more: object) -> None:
     """params.yaml and dvc.yaml of a small project whose recordings are in tunes/."""
-    values = small_params(load_params(ROOT / "params.yaml")).model_dump(mode="json")
+    values = json.loads(small())
     values["data"] = {"provider": provider, "root": "tunes", "allow_missing": allow}
     for key, value in more.items():
         *sections, last = key.split("__")
@@ -40,8 +47,7 @@ def project(here: Path, provider: str = "folder", allow: bool = False, **more: o
         for section in sections:
             place = place[section]
         place[last] = value
-    with (here / "params.yaml").open("w") as file:
-        YAML(typ="safe").dump(values, file)
+    (here / "params.yaml").write_text(json.dumps(values, indent=1))  # which is YAML, too
     shutil.copy(ROOT / "dvc.yaml", here)
 
 
@@ -262,7 +268,7 @@ DATASETS = [
     bad("folder", "a name with a newline", "(its name has letters", renamed("a\nb")),
     bad("folder", "a name with an escape sequence", "(its name has letters", renamed("\x1b[31m")),
     bad("folder", "a name that is not UTF-8", "(its name has letters", renamed(b"caf\xe9")),
-    bad("folder", "a name of 250 bytes", "(its name has more than 240 bytes)", renamed("x" * 250)),
+    bad("folder", "a name of 250 bytes", "(its name has more than", renamed("x" * 250)),
     bad("folder", "a stem's name that is not UTF-8", "which most tracks do not have", lambda root:
         (root / "train/A/accompaniment.wav").rename(root / "train/A/\udce9.wav")),
     bad("folder", "two tracks of one name", 'two tracks below', lambda root: shutil.copytree(root / "train/A", root / "valid/A")),
@@ -299,7 +305,7 @@ DATASETS = [
     bad("moisesdb", "a file that is not audio", "(bass1.wav is not audio", put("v0.1/00000001-song/bass/bass1.wav", b"x")),
     bad("moisesdb", "a song without files", "(it has no files)",
         put("v0.1/00000001-song/data.json", json.dumps({"song": "S", "artist": "X", "stems": []}))),
-    bad("moisesdb", "a name of 400 letters", "(its name has more than 240 bytes)",
+    bad("moisesdb", "a name of 400 letters", "(its name has more than",
         put("v0.1/00000001-song/data.json", json.dumps({"song": "S" * 400, "artist": "X", "stems": []}))),
     bad("moisesdb", "a name with a newline and a slash", "its name has letters",
         put("v0.1/00000001-song/data.json", json.dumps({"song": "../\n", "artist": "X", "stems": []}))),
@@ -417,8 +423,7 @@ PARAMS: list[tuple[str, str, Make]] = [
     ("has a key twice", "params.yaml is not YAML", edited("seed: 0", "seed: 0\nseed: 1")),
     ("has an unknown key", "sead in params.yaml is not a parameter", edited("seed: 0", "seed: 0\nsead: 1")),
     ("lacks a key", "seed in params.yaml is missing; add it", edited("seed: 0", "# seed")),
-    ("lacks a section", "shards in params.yaml is missing", lambda here: [
-        project(here), (here / "params.yaml").write_text("".join(_without((here / "params.yaml").read_text(), "shards")))]),
+    ("lacks a section", "data in params.yaml is missing", params('{"seed": 0}')),
     ("has a section that is empty", "audio in params.yaml is None", edited("audio:\n", "audio: null\nold:\n")),
     ("has words for a number", "seed in params.yaml is 'zero'", edited("seed: 0 ", "seed: zero ")),
     ("has NaN for a number", "train.learning_rate in params.yaml is nan",
@@ -436,15 +441,6 @@ PARAMS: list[tuple[str, str, Make]] = [
     ("has windows of 10^9 samples", "stft.n_fft in params.yaml is 1000000000", edited("n_fft: 1024", "n_fft: 1000000000")),
     ("has layers of 10^9 features", "networks.band_split.dim in params.yaml is", edited("dim: 32", "dim: 1000000000")),
 ]  # fmt: skip
-
-
-def _without(text: str, section: str) -> Sequence[str]:
-    """The lines of a file without a section at its top level."""
-    kept, inside = [], False
-    for line in text.splitlines(keepends=True):
-        inside = line.startswith(f"{section}:") or (inside and line.startswith((" ", "-")))
-        kept += [] if inside else [line]
-    return kept
 
 
 PREPARED: dict[str, Path] = {}

@@ -30,7 +30,7 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 INDEX = "tracks.parquet"
 COLUMNS = ("track", "split", "ragged", "stem", "path", "stream", "channel", "sample_rate", "channels", "frames", "sha256")
 MAX_MISSING = 1.0  # seconds by which the stems of a track may differ in length
-SHOWN = 20  # faults that are named when they stop a run
+SHOWN, SHOWN_LETTERS = 20, 60  # faults that are named when they stop a run, and letters of a name
 Fault = tuple[str, str]  # a track, and why it cannot be used
 
 
@@ -132,7 +132,7 @@ def write_index(
 
 def counted(faults: Sequence[Fault], count: int) -> str:
     """How many of the tracks cannot be used, which, and why."""
-    named = ", ".join(f"{repr(name) if _is_odd(name) else name} ({fault})" for name, fault in faults)
+    named = ", ".join(f"{_shown(name)} ({fault})" for name, fault in faults)
     return f"{len(faults)} of {count} tracks cannot be used: {named}"
 
 
@@ -167,6 +167,12 @@ def misfit(ragged: bool, sources: Sequence[tuple[Source, audio.Facts]]) -> str:
         if missing > MAX_MISSING and not ragged:
             return f"{file} ends {missing:.2f} s before the others"
     return ""
+
+
+def _shown(name: str) -> str:
+    """A name on one line."""
+    short = name if len(name) <= SHOWN_LETTERS else f"{name[:SHOWN_LETTERS]}..."
+    return repr(short) if _is_odd(short) else short
 
 
 def _is_odd(name: str) -> bool:
