@@ -28,7 +28,8 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pre
 
 def run() -> None:
     """Entry point; what the user can mend is printed as one line, with exit code 1."""
-    app()
+    with told_in_one_line():
+        app()
 
 
 def _finite(value: float | None) -> float | None:

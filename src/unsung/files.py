@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from unsung.errors import UserError
 
@@ -49,7 +49,7 @@ def atomically(path: Path) -> Iterator[Path]:
         try:
             yield partial
             if partial.is_dir():
-                _exchange(partial, target)
+                put_in_place(partial, target)
             else:
                 if old and stat.S_ISREG(old.st_mode):
                     partial.chmod(stat.S_IMODE(old.st_mode))
@@ -123,24 +123,6 @@ def _runs(process: int) -> bool:
     return psutil.pid_exists(process)
 
 
-def _exchange(new: Path, target: Path) -> None:
-    """Put a folder in the place of whatever is there, also if another process does so as well."""
-    while True:
-        aside = _partial(target)
-        with suppress(FileNotFoundError):
-            target.replace(aside)
-        try:
-            new.replace(target)
-            break
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                with suppress(FileNotFoundError):
-                    aside.replace(target)
-                raise
-            remove(aside)
-    remove(aside)
-
-
 @contextmanager
 def _naming(path: Path, partial: Path | None = None, any_error: bool = False) -> Iterator[None]:
     """Let an OSError name `path` where it names `partial`, or nothing."""
@@ -182,70 +164,59 @@ def _pour(source: Path, stream: Path) -> None:
 
 @contextmanager
 def folder_of_a_run(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside `folder`, for this run alone; `put_in_place` moves it there.
-
-    It is removed at the end, and what killed runs left here is, too. A lock tells which run lives.
-    """
-    folder = Path(os.path.realpath(folder))
+    """Give an empty folder beside `folder`, for this run alone; `put_in_place` moves it there."""
+    folder = Path(os.path.realpath(folder))  # a link stays
     folder.parent.mkdir(parents=True, exist_ok=True)
-    name = folder.name if len(os.fsencode(folder.name)) < MAX_NAME_BYTES - 20 else fingerprint(folder.name)
-    for lock in folder.parent.glob(f".{glob.escape(name)}.*.partial/lock"):
-        with suppress(Timeout, OSError), FileLock(lock, timeout=0):
-            remove(lock.parent)
-    own = Path(tempfile.mkdtemp(".partial", f".{name}.", folder.parent))
+    own = _partial(folder)
+    own.mkdir()
     try:
-        with FileLock(own / "lock"):
-            new = own / "new"
-            new.mkdir(parents=True)  # another run may have swept `own` before it was locked
-            yield new
+        yield own
     finally:
         remove(own)
 
 
-def put_in_place(new: Path, folder: Path, old: Iterable[str]) -> None:
-    """Make `new` the folder `folder` in one step: without its files `old`, with all others.
+def put_in_place(new: Path, folder: Path, old: Iterable[str] | None = None) -> None:
+    """Make the folder `new` the folder `folder` in one step; what was there goes.
 
-    Where the file system cannot exchange two folders, or others holds more than files, it is done
-    file by file.
+    With `old`, these files of it go and all others stay. Where others cannot be linked to, because
+    they are folders or the file system has no links, files are moved one by one.
     """
-    folder = Path(os.path.realpath(folder))  # a link stays
+    folder = Path(os.path.realpath(folder))
     try:
         new.rename(folder)
         return
     except OSError as error:
-        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
             raise
-    made = [path.name for path in new.iterdir()]
-    linked = list[Path]()
-    try:
-        for path in folder.iterdir():
-            if path.name not in {*made, *old}:
+    if old is not None:
+        made = [path.name for path in new.iterdir()]
+        try:
+            for path in [path for path in folder.iterdir() if path.name not in {*made, *old}]:
                 os.link(path, new / path.name, follow_symlinks=False)
-                linked.append(new / path.name)
-        shutil.copystat(folder, new)
-        _exchange(new, folder)
-        for path in new.iterdir():  # what came a moment ago
-            if path.name not in old and not (folder / path.name).exists():
-                path.replace(folder / path.name)
-    except OSError:
-        for link in linked:
-            link.unlink()
-        for name in made:
-            (new / name).replace(folder / name)
-        for name in set(old) - set(made):
-            remove(folder / name)
+            shutil.copystat(folder, new)
+        except OSError:
+            with _naming(folder, new):
+                for name in made:
+                    (new / name).replace(folder / name)
+                for name in set(old) - set(made):
+                    remove(folder / name)
+            return
+    _exchange(new, folder)
+    for path in new.iterdir() if old is not None else ():  # what came a moment ago
+        if path.name not in old and not (folder / path.name).exists():
+            path.replace(folder / path.name)
+    remove(new)
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Exchange two folders in one step (Linux: renameat2 with RENAME_EXCHANGE).
-
-    Raises:
-        OSError: the system or the file system cannot.
-    """
+    """Exchange two paths in one step (Linux: renameat2 with RENAME_EXCHANGE), or in three."""
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     if renameat2 is None or renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange):
-        raise OSError(ctypes.get_errno() or errno.ENOSYS, "cannot exchange", str(one), None, str(other))
+        aside = _partial(other)
+        other.replace(aside)
+        one.replace(other)
+        aside.replace(one)
 
 
 def portable(name: str) -> str:

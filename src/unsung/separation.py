@@ -181,6 +181,8 @@ def _places(songs: Sequence[Path], out: Path, parts: Sequence[str]) -> dict[Path
             raise UserError(f"{song} has no name that a folder can have; rename it")
         if not song.is_file():
             raise UserError(f"{song} is not a file; mend the path")
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise UserError(f"{out / song.stem} is there and is no folder; choose another --out, or move it away")
         if inside := [other for other in songs if folder in {*other.absolute().parents, *other.resolve().parents}]:
             raise UserError(f"{inside[0]} lies in {folder}, where the parts of {song} go; choose another --out")
         _written_for(song, folder, parts)

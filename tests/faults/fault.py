@@ -87,7 +87,9 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
         for pattern in fault.absent:
             assert not list(here.glob(pattern)), f"{next(iter(here.glob(pattern)))} is there"
         if not fault.limits.signal or fault.limits.signal[0] == signal.SIGINT:
-            left = [path for path in here.rglob(".*") if path.name.endswith(".partial") and path.name not in before]
+            left = [
+                path for path in here.rglob(".*") if path.name.endswith(".partial") and str(path.relative_to(here)) not in before
+            ]
             assert not left, f"{left} is left"
         fault.after(here, done)
     except AssertionError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT
@@ -55,7 +55,13 @@ ENDS = st.one_of(
 )
 
 
-@settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    derandomize=True,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(songs=st.lists(SONGS, min_size=1, max_size=3), runs=st.lists(st.tuples(OPTIONS, ENDS), min_size=1, max_size=3))
 def test_no_input_is_touched_and_final_files_are_whole(songs, runs, runner, template, tmp_path):
     shutil.rmtree(tmp_path)

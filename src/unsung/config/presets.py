@@ -30,7 +30,7 @@ def apply(name: str, root: str = "", folder: Path = Path("presets"), path: Path 
         OSError: the params file may not be written.
     """
     if not root.isprintable():
-        raise UserError(f"--root {ascii(root)} has letters that are not Unicode's or cannot be shown; rename the folder")
+        raise UserError(f"--root {root!a} has letters that are not Unicode's or cannot be shown; rename the folder")
     yaml = YAML()  # keeps comments, order and the way numbers are written
     yaml.width = 10_000  # never folds a line
     values = read_yaml(path, yaml)
