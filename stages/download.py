@@ -11,7 +11,7 @@ def main() -> None:
     params = load_params()
     RAW.mkdir(parents=True, exist_ok=True)
     root, tracks = provide(RAW, params)
-    write_index(RAW, tracks, root, params.compute)
+    write_index(RAW, tracks, root, params.compute, params.data.allow_missing)
 
 
 if __name__ == "__main__":

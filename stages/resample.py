@@ -6,15 +6,19 @@ from stages import RAW, STEMS
 from unsung import parallel
 from unsung.config.params import load_params
 from unsung.data.providers.root import root_of
-from unsung.data.stems import prepare
-from unsung.data.tracks import read_recordings, write_splits
+from unsung.data.stems import attempt
+from unsung.data.tracks import read_recordings, refuse, write_splits
 from unsung.errors import told_in_one_line
 
 
 def main() -> None:
     params = load_params()
-    work = partial(prepare, folder=STEMS, wanted=params.audio)
-    prepared = parallel.over(work, read_recordings(RAW, root_of(RAW, params)), params.compute, desc="resample")
+    work = partial(attempt, folder=STEMS, wanted=params.audio)
+    recordings = read_recordings(RAW, root_of(RAW, params))
+    tried = parallel.over(work, recordings, params.compute, desc="resample")
+    faults = [(recording.name, said[0]) for recording, (track, said) in zip(recordings, tried, strict=True) if not track]
+    refuse(faults, len(tried), "mend their files or remove the tracks")
+    prepared = [(track, remarks) for track, remarks in tried if track]
     for _, remarks in prepared:
         print(*remarks, sep="\n", end="\n" if remarks else "")
     write_splits(STEMS, [track for track, _ in prepared], params.compute)

@@ -30,7 +30,7 @@ def test_the_projects_params_are_valid_and_learning_rate_is_a_number():
         ("provider: demo ", "provider: napster ", "data.provider in .* is 'napster'"),
         ("hop_length: 256 ", "hop_length: 700 ", "stft .*hop_length less than its half"),
         ("learning_rate: 3.0e-3", "learning_rate: fast", "train.learning_rate in .* is 'fast'"),
-        ("targets: [vocals]", "targets: [vocals, vocals]", "model .*targets must be different stems"),
+        ("targets: [vocals]", "targets: [vocals, vocals]", "model.targets in .*targets must be different stems"),
         ("segment_seconds: 4.0 ", "segment_seconds: 1.0 ", "must not exceed shards.segment_seconds"),
         ("audio:", "audio: [", "is not YAML"),
         ("  window_seconds: 8.0 ", "  window_seconds: 0.00001 ", "must be at least 0.093, two windows of the STFT"),

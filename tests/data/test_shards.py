@@ -147,3 +147,28 @@ def test_an_hour_needs_no_more_memory_than_minutes(tmp_path):
 
     short, long = peak(180), peak(3600)
     assert long < 1000 and long - short < 60, (short, long)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '[{"file": "x"}]', '{"a": 1}', "[[["])
+def test_a_damaged_manifest_is_one_line(shards_folder, settings, tmp_path, content):
+    (tmp_path / MANIFEST).write_text(content)
+    with pytest.raises(UserError, match="run dvc repro shard|has no segment"):
+        Shards(tmp_path, "train", settings)
+
+
+def test_a_shard_with_other_rows_than_listed_is_refused(shards_folder, settings, tmp_path):
+    for path in shards_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    entries = json.loads((tmp_path / MANIFEST).read_text())
+    entries[0]["rows"] += 1
+    (tmp_path / MANIFEST).write_text(json.dumps(entries))
+    with pytest.raises(UserError, match="segments, not .*; run dvc repro shard"):
+        Shards(tmp_path, "train", settings)
+
+
+def test_a_stem_named_like_the_scale_of_another_is_refused(tmp_path, stems_folder, settings, params):
+    track = read_index(stems_folder / "train")[0]
+    with pytest.raises(UserError, match='a stem cannot be called "bass_scale"'):
+        write_shards(
+            tmp_path, [replace(track, stems={**track.stems, "bass_scale": track.stems["bass"]})], settings, 1.0, params.compute
+        )

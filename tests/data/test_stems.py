@@ -98,20 +98,20 @@ def test_silence_stays_silent(tmp_path, stems, params):
 def test_another_sample_rate_is_an_error_that_names_the_file(tmp_path, stems, params):
     folder = write_song(tmp_path / "Artist - Song", stems, RATE)
     soundfile.write(folder / "vocals.wav", stems["vocals"], 22_050)
-    with pytest.raises(UserError, match=r'vocals.wav of "Artist - Song" has 22050 Hz, its other stems 16000 Hz; resample it'):
+    with pytest.raises(UserError, match=r'"Artist - Song" cannot be used: vocals.wav has 22050 Hz, the others have 16000 Hz; mend'):
         prepare(recording_of(folder), tmp_path / "out", params.audio)
 
 
 def test_a_stem_that_ends_long_before_the_others_is_an_error(tmp_path, stems, params):
     stems["vocals"] = stems["vocals"][:RATE]
     folder = write_song(tmp_path / "raw", stems, RATE)
-    with pytest.raises(UserError, match=r"vocals.wav .* ends 2.00 s before"):
+    with pytest.raises(UserError, match="vocals.wav ends 2.00 s before the others"):
         prepare(recording_of(folder), tmp_path / "out", params.audio)
 
 
 def test_an_empty_stem_is_an_error(tmp_path, stems, params):
     stems["bass"] = stems["bass"][:0]
-    with pytest.raises(UserError, match=r"bass.wav .* is empty"):
+    with pytest.raises(UserError, match="bass.wav is empty"):
         prepare(recording_of(write_song(tmp_path / "raw", stems, RATE)), tmp_path / "out", params.audio)
 
 
@@ -157,7 +157,7 @@ def test_an_empty_file_of_a_ragged_recording_is_silence(tmp_path, stems, params)
 
 
 def test_a_recording_without_files_is_an_error(tmp_path, params):
-    with pytest.raises(UserError, match='"Song" has no files'):
+    with pytest.raises(UserError, match='"Song" cannot be used: it has no files'):
         prepare(Recording("Song", "train", {"vocals": (), "other": ()}), tmp_path, params.audio)
 
 

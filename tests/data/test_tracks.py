@@ -64,10 +64,70 @@ def test_no_tracks_and_two_of_one_name_are_refused(tmp_path, raw_tracks, params)
         write_index(tmp_path, [raw_tracks[0], raw_tracks[0]], tmp_path, params.compute)
 
 
-def test_a_name_that_is_not_unicode_is_one_line(tmp_path, raw_tracks, root, params):
-    for name in ("a\udce9b", "a\x07b"):
-        with pytest.raises(UserError, match="cannot be shown; rename it"):
-            write_index(tmp_path, [replace(raw_tracks[0], name=name)], root, params.compute)
+@pytest.mark.parametrize("name", ["a\udce9b", "a\x07b", "a\nb"])
+def test_a_name_that_cannot_be_kept_is_one_line(tmp_path, raw_tracks, root, params, name):
+    with pytest.raises(UserError, match=r"1 of 1 tracks cannot be used: 'a.*b' \(its name has letters"):
+        write_index(tmp_path, [replace(raw_tracks[0], name=name)], root, params.compute)
+    write_index(tmp_path, [replace(raw_tracks[0], name="宇多田\u3000ヒカル\u00a0🧑\u200d🎤")], root, params.compute)
+
+
+def test_tracks_that_cannot_be_used_are_counted_and_named_or_left_out(tmp_path, raw_tracks, root, params, capsys):
+    path = raw_tracks[0].stems["vocals"][0].path
+    (root / "junk.wav").write_bytes(b"junk")
+    bad = [
+        Recording("A", "train", {}, fault="no vocals"),
+        Recording.of_files("B", "train", {"vocals": root / "junk.wav", "bass": path}),
+        Recording.of_files("C", "train", {"vocals": root / "gone.wav", "bass": path}),
+        Recording("D", "train", {"vocals": (Source(path, channel=2),)}),
+        replace(raw_tracks[0], name="x" * 300),
+    ]
+    with pytest.raises(UserError) as caught:
+        write_index(tmp_path, [*bad, *raw_tracks], root, params.compute)
+    for said in ("5 of 8 tracks cannot be used: A (no vocals), B (junk.wav is not audio", "C (gone.wav is missing)", "D (Song"):
+        assert said.replace("Song", "vocals.wav has 2 channel") in str(caught.value)
+    assert "(its name has more than 200 bytes); mend them, or set data.allow_missing to true" in str(caught.value)
+    write_index(tmp_path, [*bad, *raw_tracks], root, params.compute, allow_missing=True)
+    assert capsys.readouterr().err.count("5 of 8 tracks cannot be used: A (no vocals)") == 1
+    write_index(tmp_path / "good", raw_tracks, root, params.compute)
+    assert sha256(tmp_path / "tracks.parquet") == sha256(tmp_path / "good" / "tracks.parquet")
+    with pytest.raises(UserError, match="5 of 5 tracks cannot be used"):
+        write_index(tmp_path, bad, root, params.compute, allow_missing=True)
+    (root / "junk.wav").unlink()
+
+
+def test_many_faults_are_counted_and_the_first_are_named(tmp_path, params):
+    many = [Recording(f"Song {i:02}", "train", {}, fault="no vocals") for i in range(30)]
+    with pytest.raises(UserError, match=r"30 of 30 tracks .*Song 19 \(no vocals\) and 10 more; mend"):
+        write_index(tmp_path, many, tmp_path, params.compute)
+
+
+def test_a_damaged_index_or_stem_names_the_stage_to_run_again(tmp_path, stems_folder):
+    folder = tmp_path / "raw"
+    shutil.copytree(stems_folder / "train", folder)
+    index = folder / "tracks.parquet"
+    whole = index.read_bytes()
+    index.write_bytes(whole[:-100])
+    with pytest.raises(UserError, match=r"tracks.parquet cannot be read .*; run dvc repro download, which writes it"):
+        read_table(folder)
+    index.write_bytes(whole)
+    stem = next(folder.rglob("vocals.flac"))
+    soundfile.write(stem, np.zeros((100, 1)), 8000)
+    with pytest.raises(UserError, match=r"vocals.flac has 100 frames, not 32000; run dvc repro resample, which writes it"):
+        read_index(folder)
+    stem.unlink()
+    with pytest.raises(UserError, match=r"vocals.flac is not a file; run dvc repro resample, which writes it"):
+        read_index(folder)
+
+
+def test_a_recording_that_changed_since_it_was_indexed_is_refused(tmp_path, raw_tracks, root, params):
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(root, elsewhere)
+    there = [Recording.of_files("A", "train", {"vocals": elsewhere / "train" / "Song 0" / "vocals.wav"})]
+    write_index(tmp_path, there, elsewhere, params.compute)
+    (source,) = read_recordings(tmp_path, elsewhere)[0].stems["vocals"]
+    soundfile.write(source.path, np.zeros((8000, 2)), 16_000)
+    with pytest.raises(UserError, match="has 8000 frames, not 64000 as when it was indexed; run dvc repro download"):
+        list(source.blocks(1))
 
 
 def test_a_split_without_tracks_is_refused(tmp_path, stems_folder, params):

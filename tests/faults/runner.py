@@ -132,7 +132,8 @@ def warm() -> None:
     import unsung.models.processes.bridge
     import unsung.reporting.report
     import unsung.scoring.folders
-    import unsung.separation  # noqa: F401
+    import unsung.separation
+    import unsung.training  # noqa: F401
 
 
 def child(asked: dict, pipes: Sequence[int]) -> None:

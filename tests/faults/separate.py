@@ -529,7 +529,10 @@ SONGS = [
     Fault("/dev/zero for a song", "separate /dev/zero -m models/tiny", "/dev/zero is a device"),
     Fault("/dev/stdin for a song", "separate /dev/stdin -m models/tiny", "/dev/stdin is a pipe"),
     Fault(
-        "a FIFO for a song", "separate pipe.wav -m models/tiny", "pipe.wav is a pipe", make=lambda here: os.mkfifo(here / "pipe.wav")
+        "a FIFO for a song",
+        "separate pipe.wav -m models/tiny",
+        "pipe.wav is a pipe",
+        make=lambda here: os.mkfifo(here / "pipe.wav"),
     ),
     Fault(
         "a song that may not be read",

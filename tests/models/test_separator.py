@@ -97,17 +97,33 @@ def test_a_folder_that_is_no_model_is_one_line(separator, tmp_path):
         Separator.load(tmp_path)
     separator.save(tmp_path / "a")
     (tmp_path / "a" / "weights.safetensors").write_bytes(b"junk")
-    with pytest.raises(UserError, match="is not a model that this version can read"):
+    with pytest.raises(UserError, match="weights.safetensors is not a whole safetensors file"):
         Separator.load(tmp_path / "a")
     separator.save(tmp_path / "b")
     config = json.loads((tmp_path / "b" / "config.json").read_text())
-    for key, value in (("network", "transformer"), ("targets", ["vocals", "drums"]), ("format", "x")):
+    for key, value, said in (
+        ("network", "transformer", "network in .*config.json is 'transformer': this version of unsung knows band_split"),
+        ("targets", ["vocals", "drums"], "weights.safetensors has network.* the config wants F32"),
+        ("format", "x", "format in .*config.json is 'x': this version of unsung reads format 2"),
+    ):
         (tmp_path / "b" / "config.json").write_text(json.dumps({**config, key: value}))
-        with pytest.raises(UserError, match="is not a model that this version can read"):
+        with pytest.raises(UserError, match=said):
             Separator.load(tmp_path / "b")
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="is not a model"):
+    with pytest.raises(UserError, match="is not a model folder"):
         Separator.load(tmp_path / "file")
+
+
+def test_the_sampling_of_another_process_is_refused(separator, params):
+    with pytest.raises(UserError, match="the model works by bridge"):
+        separator.sample_with(params.processes.ddpm)
+
+
+def test_a_model_of_few_timesteps_is_read(params, tmp_path):
+    """Fewer than ddpm's default calls."""
+    few = changed(params, model__process="ddpm", processes__ddpm__forward__timesteps=8, processes__ddpm__calls=4)
+    Separator(Config.of(few, covers_song=False)).save(tmp_path)
+    assert Separator.load(tmp_path).process.settings.calls == 8
 
 
 def test_generators_follow_their_numbers_alone():

@@ -32,19 +32,26 @@ def read_yaml(path: Path, yaml: YAML, missing: str = "") -> Any:
     Raises:
         UserError: the file is not there (`missing` is what to say then) or is not YAML.
     """
+    if not path.is_file():
+        raise UserError(missing or f"{path} is not here; run from the project's folder")
     try:
         return yaml.load(path)
-    except FileNotFoundError:
-        raise UserError(missing or f"{path} is not here; run from the project's folder") from None
-    except (YAMLError, ValueError, AttributeError) as error:  # of a number or a tag that cannot be
+    except (YAMLError, ValueError, AttributeError) as error:  # of a date, a number or a tag that cannot be
         raise UserError(f"{path} is not YAML: {error}") from None
     except RecursionError:
         raise UserError(f"{path} is nested too deeply; give it keys and values") from None
 
 
+def _of_the_user(key: str, path: str) -> Path:
+    try:
+        return Path(os.environ.get("DVC_ROOT", "."), Path(path).expanduser())
+    except RuntimeError:  # ~somebody who has no account
+        raise UserError(f"{key} is {path}, and nobody has this home; write the path out") from None
+
+
 def data_root(params: Params) -> Path:
     """The user's folder of tracks; a relative path starts at the main checkout."""
-    return Path(os.environ.get("DVC_ROOT", "."), Path(params.data.root).expanduser())
+    return _of_the_user("data.root", params.data.root)
 
 
 def resume_folder(params: Params) -> Path | None:
@@ -55,7 +62,7 @@ def resume_folder(params: Params) -> Path | None:
     """
     if not params.train.resume_from:
         return None
-    folder = Path(os.environ.get("DVC_ROOT", "."), Path(params.train.resume_from).expanduser())
+    folder = _of_the_user("train.resume_from", params.train.resume_from)
     if folder.resolve().is_relative_to(Path("models").resolve()):
         what = "is in models/, which DVC empties before it trains"
         raise UserError(f"train.resume_from ({folder}) {what}; bring it back by dvc checkout models and copy it to another folder")

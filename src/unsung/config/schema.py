@@ -10,7 +10,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, create_model, model_validator
 
 from unsung.config import registry
-from unsung.config.section import Count, NetworkSettings, ProcessSettings, Section, Share, Weight
+from unsung.config.section import (
+    Channels,
+    Count,
+    NetworkSettings,
+    ProcessSettings,
+    SampleRate,
+    Section,
+    Share,
+    Targets,
+    Weight,
+    WindowSize,
+)
 
 Accelerator = Literal["cpu", "gpu", "mps", "auto"]
 
@@ -18,22 +29,28 @@ Accelerator = Literal["cpu", "gpu", "mps", "auto"]
 class Data(Section):
     provider: str
     root: str
+    allow_missing: bool
 
 
 class Audio(Section):
-    sample_rate: Annotated[int, Field(ge=1000, le=192_000)]  # Hz
-    channels: Literal[1, 2]
+    sample_rate: SampleRate
+    channels: Channels
 
 
 class StftSettings(Section):
-    n_fft: Annotated[int, Field(ge=16)]  # samples
+    n_fft: WindowSize
     hop_length: PositiveInt  # samples
 
     @model_validator(mode="after")
     def _can_be_inverted(self) -> "StftSettings":
-        if self.n_fft % 2 or self.hop_length * 2 >= self.n_fft:
-            raise ValueError("n_fft must be even and hop_length less than its half, or the spectrum cannot be inverted at its end")
+        check_invertible(self.n_fft, self.hop_length)
         return self
+
+
+def check_invertible(n_fft: int, hop_length: int) -> None:
+    """Raise a ValueError if the STFT has no inverse at the end of a song."""
+    if n_fft % 2 or hop_length * 2 >= n_fft:
+        raise ValueError("n_fft must be even and hop_length less than its half, or the spectrum cannot be inverted at its end")
 
 
 class Shards(Section):
@@ -42,15 +59,9 @@ class Shards(Section):
 
 
 class Model(Section):
-    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    targets: Targets
     network: str
     process: str
-
-    @model_validator(mode="after")
-    def _targets_are_stems(self) -> "Model":
-        if len(set(self.targets)) != len(self.targets) or set(self.targets) & {"mixture", "accompaniment"}:
-            raise ValueError("targets must be different stems, none of them mixture or accompaniment")
-        return self
 
 
 class Augment(Section):

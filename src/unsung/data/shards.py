@@ -21,7 +21,7 @@ from jaxtyping import Complex
 
 from unsung import audio, parallel
 from unsung.config.schema import Compute, Params
-from unsung.data.tracks import Track
+from unsung.data.tracks import Track, written_by
 from unsung.errors import UserError
 from unsung.files import atomically, sha256
 from unsung.spectrum import Stft
@@ -71,7 +71,7 @@ def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, mega
         UserError: the tracks do not all have the same stems.
     """
     stems = [stem for stem in tracks[0].stems if stem != "mixture"]
-    if taken := set(stems) & {"track", "split", "start"}:
+    if taken := set(stems) & {"track", "split", "start", *(f"{stem}_scale" for stem in stems)}:
         raise UserError(f'a stem cannot be called "{min(taken)}", because that is a column of the shards; rename its files')
     for track in tracks:
         if missing := set(stems) ^ (set(track.stems) - {"mixture"}):
@@ -90,10 +90,11 @@ def _write_track(job: tuple[int, Track], folder: Path, stems: Sequence[str], set
     entries: list[Entry] = []
     waiting = segments(track, stems, settings)
     frames = audio.facts(track.stems[stems[0]]).frames
-    for shard in range(-(-frames // (rows * settings.frames * settings.hop_length))):
-        path = folder / f"{number:05}-{shard:03}.parquet"
-        count = write_shard(path, islice(waiting, rows), stems, settings)
-        entries.append({"file": path.name, "rows": count, "sha256": sha256(path)})
+    with written_by("resample"):
+        for shard in range(-(-frames // (rows * settings.frames * settings.hop_length))):
+            path = folder / f"{number:05}-{shard:03}.parquet"
+            count = write_shard(path, islice(waiting, rows), stems, settings)
+            entries.append({"file": path.name, "rows": count, "sha256": sha256(path)})
     return entries
 
 
@@ -166,14 +167,13 @@ class Shards:
     """
 
     def __init__(self, folder: Path, split: str, settings: Settings) -> None:
-        try:
-            entries = json.loads((folder / MANIFEST).read_text())
-        except FileNotFoundError:
-            raise UserError(f"{folder} has no whole shards; run dvc repro shard") from None
         self.settings, self.stems, self.rows = settings, tuple[str, ...](), list[Row]()
-        for path in (folder / entry["file"] for entry in entries):
+        for name, count in _listed(folder):
+            path = folder / name
             self.stems = _check(path, settings)
             where = pq.read_table(path, columns=["split", "start"]).to_pylist()
+            if len(where) != count:
+                raise UserError(f"{path} has {len(where)} segments, not {count}; run dvc repro shard")
             self.rows += [Row(path, i, r["start"]) for i, r in enumerate(where) if r["split"] == split]
         if not self.rows:
             raise UserError(f"{folder} has no segment of a {split} track; check the split of the data (docs/data.md)")
@@ -186,12 +186,23 @@ class Shards:
         return spectrum.mul_(column[f"{stem}_scale"][0].as_py()).numpy().view(np.complex64)[..., 0]
 
 
+def _listed(folder: Path) -> list[tuple[str, int]]:
+    """The files that the manifest names, and how many segments each has."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(f"{folder} has no whole shards; run dvc repro shard")
+    try:
+        return [(str(entry["file"]), int(entry["rows"])) for entry in json.loads(path.read_bytes())]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is not the list of shards that was written; run dvc repro shard") from None
+
+
 def _check(path: Path, settings: Settings) -> tuple[str, ...]:
     """The stems of a shard, if it was made with these settings."""
     try:
         made_with = json.loads((pq.read_schema(path).metadata or {})[b"unsung"])
-    except (FileNotFoundError, pa.ArrowInvalid, KeyError):
-        raise UserError(f"{path} is not a shard of unsung; run dvc repro -f shard") from None
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        raise UserError(f"{path} is not a shard of unsung, or not whole; run dvc repro shard") from None
     for key, value in asdict(settings).items():
         if made_with[key] != value:
             raise UserError(f"{path} was made with {key} {made_with[key]}, the params say {value}; run dvc repro shard")

@@ -16,13 +16,20 @@ import numpy as np
 from unsung import audio
 from unsung.audio import Samples
 from unsung.config.schema import Audio
-from unsung.data.tracks import Recording, Source, Track
+from unsung.data.tracks import Recording, Source, Track, in_short, misfit
 from unsung.errors import UserError
 from unsung.files import atomically
 
 BITS = 16
 Reader = Callable[[tuple[Source, ...]], Iterator[Samples]]
-MAX_MISSING = 1.0  # seconds by which the stems of a track may differ in length
+
+
+def attempt(recording: Recording, folder: Path, wanted: Audio) -> tuple[Track | None, list[str]]:
+    """`prepare`; or no track, and why the recording cannot be used."""
+    try:
+        return prepare(recording, folder, wanted)
+    except UserError as error:
+        return None, [in_short(error).removeprefix(f'"{recording.name}" cannot be used: ')]
 
 
 def prepare(recording: Recording, folder: Path, wanted: Audio) -> tuple[Track, list[str]]:
@@ -51,28 +58,18 @@ def prepare(recording: Recording, folder: Path, wanted: Audio) -> tuple[Track, l
 def _common(recording: Recording) -> tuple[int, int, list[str]]:
     """The sample rate and the greatest length of all sources, and remarks on what is mended."""
     own = [(source, source.facts()) for sources in recording.stems.values() for source in sources]
-    if not own:
-        raise UserError(f'"{recording.name}" has no files; remove the track')
-    rates = [facts.sample_rate for _, facts in own]
-    rate, length = max(rates, key=rates.count), max(facts.frames for _, facts in own)
-    remarks = [remark for source, facts in own if (remark := _compare(recording, source.path, facts, rate, length))]
+    if fault := misfit(recording.ragged, own):
+        where = f" ({own[0][0].path.parent})" if own else ""
+        raise UserError(f'"{recording.name}" cannot be used: {fault}; mend its files or remove the track{where}')
+    rate, length = own[0][1].sample_rate, max(facts.frames for _, facts in own)
+    remarks = [
+        f"{recording.name}: {source.path.name} filled up with {missing / rate * 1000:.1f} ms of silence"
+        for source, facts in own
+        if (missing := length - facts.frames)
+    ]
     if len(counts := {facts.channels for _, facts in own}) > 1:
         remarks.append(f"{recording.name}: sources of {' and '.join(map(str, sorted(counts)))} channels brought to one count")
     return rate, length, remarks
-
-
-def _compare(recording: Recording, path: Path, facts: audio.Facts, rate: int, length: int) -> str:
-    """A remark on a source that is shorter than others, or nothing."""
-    name, file, where = recording.name, path.name, path.parent
-    if facts.sample_rate != rate:
-        what = f"has {facts.sample_rate} Hz, its other stems {rate} Hz"
-        raise UserError(f'{file} of "{name}" {what}; resample it or remove the track ({where})')
-    if not facts.frames and not recording.ragged:
-        raise UserError(f'{file} of "{name}" is empty; remove the track ({where})')
-    missing = (length - facts.frames) / rate
-    if missing > MAX_MISSING and not recording.ragged:
-        raise UserError(f'{file} of "{name}" ends {missing:.2f} s before the other stems; fill it up ({where})')
-    return f"{name}: {file} filled up with {missing * 1000:.1f} ms of silence" if missing else ""
 
 
 def _sums_to_write(recording: Recording) -> dict[str, dict[str, int]]:

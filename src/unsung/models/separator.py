@@ -13,14 +13,15 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Complex, Float
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from pydantic import BaseModel, ConfigDict, PositiveInt, field_validator, model_validator
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 
 from unsung import spectrum
-from unsung.config.schema import Loss, Params
-from unsung.config.section import ProcessSettings
+from unsung.config import registry
+from unsung.config.schema import Loss, Params, check_invertible
+from unsung.config.section import Channels, ProcessSettings, SampleRate, Targets, WindowSize, validate
 from unsung.errors import UserError
 from unsung.models import losses, networks, processes
 from unsung.models.networks import MaskNetwork, Shape
@@ -29,6 +30,8 @@ from unsung.models.processes.base import Draws, remaining
 from unsung.spectrum import Stft
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+FORMAT: Literal[2] = 2
+WHAT_TO_DO = "get the model anew, or train it (dvc repro train)"
 
 
 class Config(BaseModel):
@@ -36,13 +39,13 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: Literal[2] = 2
-    targets: tuple[str, ...]
+    format: Literal[2] = FORMAT
+    targets: Targets
     covers_song: bool  # whether the targets are all stems, so that no accompaniment is left
-    sample_rate: int  # Hz
-    channels: int
-    n_fft: int  # samples
-    hop_length: int  # samples
+    sample_rate: SampleRate
+    channels: Channels
+    n_fft: WindowSize
+    hop_length: PositiveInt  # samples
     network: str
     network_settings: dict[str, object]
     process: str
@@ -61,6 +64,28 @@ class Config(BaseModel):
             process=params.model.process,
             process_settings=params.process.forward.model_dump(),
         )
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _can_be_read(cls, value: object) -> object:
+        if value != FORMAT:
+            raise ValueError(f"this version of unsung reads format {FORMAT}")
+        return value
+
+    @field_validator("network")
+    @classmethod
+    def _is_a_network(cls, name: str) -> str:
+        return known(name, registry.NETWORKS)
+
+    @field_validator("process")
+    @classmethod
+    def _is_a_process(cls, name: str) -> str:
+        return known(name, registry.PROCESSES)
+
+    @model_validator(mode="after")
+    def _can_be_inverted(self) -> "Config":
+        check_invertible(self.n_fft, self.hop_length)
+        return self
 
     @property
     def stft(self) -> Stft:
@@ -85,7 +110,13 @@ class Separator(nn.Module):
         self.network: MaskNetwork = networks.build(config.network, shape, settings)
 
     def sample_with(self, settings: ProcessSettings) -> None:
-        """Change the sampling; the settings are of the model's process."""
+        """Change the sampling.
+
+        Raises:
+            UserError: the settings are not of the model's process.
+        """
+        if not isinstance(settings, type(self.process.settings)):
+            raise UserError(f"the model works by {self.config.process}, the params by another process; run dvc repro train")
         self.process = processes.build(self.config.process, settings)
 
     def loss(
@@ -141,18 +172,61 @@ class Separator(nn.Module):
         """Read a model folder.
 
         Raises:
-            UserError: a file is missing, or the weights do not fit the config.
+            UserError: a file is missing, or is not as `save` writes it.
         """
-        try:
-            config = Config.model_validate_json((folder / CONFIG).read_text())
-            separator = cls(config)
-            separator.load_state_dict(load_file(folder / WEIGHTS))
-        except FileNotFoundError as error:
-            what = f"{Path(error.filename or folder).name} is missing"
-            raise UserError(f"{folder} is not a model folder: {what}; name one, such as models/best after dvc repro") from None
-        except (ValidationError, SafetensorError, RuntimeError, KeyError, TypeError, UnicodeDecodeError, NotADirectoryError):
-            raise UserError(f"{folder} is not a model that this version can read; train it anew (dvc repro train)") from None
+        for name in (CONFIG, WEIGHTS):
+            if not (folder / name).is_file():
+                what = f"{folder} is not a model folder: {name} is missing"
+                raise UserError(f"{what}; name one, such as models/best after dvc repro")
+        config = _checked_config(folder)
+        weights = _checked_weights(folder / WEIGHTS, config)
+        separator = cls(config)
+        separator.load_state_dict(weights)
         return separator.eval()
+
+
+def known(name: str, registered: registry.Registry) -> str:
+    """The name, or a ValueError if this version does not have it."""
+    if name not in registered:
+        raise ValueError(f"this version of unsung knows {', '.join(registered)}")
+    return name
+
+
+def _checked_config(folder: Path) -> Config:
+    """The Config of a model folder, whose settings a network and a process can be built with."""
+    path = folder / CONFIG
+    try:
+        config = validate(Config, path.read_bytes(), str(path))
+        network = networks.settings(config.network, config.network_settings, f"network_settings of {path}")
+        process = processes.settings(config.process, config.process_settings, f"process_settings of {path}")
+        process.check(network, [process.calls])
+    except (UserError, ValueError) as error:
+        raise UserError(f"{error}; {WHAT_TO_DO}") from None
+    return config
+
+
+def _checked_weights(path: Path, config: Config) -> dict[str, Tensor]:
+    """The weights in a file, if they are those of such a model; nothing large is made before."""
+    path.open("rb").close()  # its error names the file, unlike that of safetensors
+    with torch.device("meta"):
+        wanted = Separator(config).state_dict()
+    try:
+        with safe_open(path, "pt") as file:
+            if odd := sorted(file.keys() ^ wanted.keys()):
+                raise UserError(f"{path} {'lacks' if odd[0] in wanted else 'has the unknown'} {odd[0]}; {WHAT_TO_DO}")
+            for name, weight in wanted.items():
+                part = file.get_slice(name)
+                found, fits = (part.get_dtype(), part.get_shape()), ("F32", list(weight.shape))
+                if found != fits:
+                    raise UserError(
+                        f"{path} has {name} as {found[0]} {found[1]}, the config wants {fits[0]} {fits[1]}; {WHAT_TO_DO}"
+                    )
+            weights = {name: file.get_tensor(name) for name in wanted}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a whole safetensors file ({error}); {WHAT_TO_DO}") from None
+    if odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
+        raise UserError(f"{path} has NaN or infinite weights in {odd[0]}; {WHAT_TO_DO}")
+    return weights
 
 
 def generators(seeds: Sequence[Sequence[int]], device: torch.device) -> list[Generator]:

@@ -57,7 +57,7 @@ def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch):
 
 
 def test_a_limit_is_kept_and_a_wrong_folder_is_one_line(root, params, tmp_path):
-    limited = changed(params, data={"provider": "mir1k", "root": str(root)}, providers__mir1k__limit=1)
+    limited = changed(params, data__provider="mir1k", data__root=str(root), providers__mir1k__limit=1)
     assert sorted(track.split for track in provide(tmp_path / "raw", limited)[1]) == ["test", "train", "valid"]
     with pytest.raises(UserError, match="holds no clip such as abjones_1_01.wav"):
         list(tracks_of(mir1k, root / "MIR-1K" / "PitchLabel", params))

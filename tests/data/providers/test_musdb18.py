@@ -40,8 +40,8 @@ def test_it_is_downloaded_and_extracted(root, params, tmp_path, monkeypatch, mod
 
 @pytest.mark.parametrize("name", ["musdb18", "musdb18_7s"])
 def test_a_copy_is_used_where_it_is_and_a_limit_kept(root, params, tmp_path, name):
-    with_copy = changed(params, data={"provider": name, "root": str(root)})
+    with_copy = changed(params, data__provider=name, data__root=str(root))
     found, tracks = provide(tmp_path, with_copy)
     assert found == root and len(tracks) == 3
-    two = changed(with_copy, **{f"providers__{name}__limit": 1}, data={"provider": name, "root": str(root)})
+    two = changed(with_copy, **{f"providers__{name}__limit": 1}, data__provider=name, data__root=str(root))
     assert [track.split for track in provide(tmp_path, two)[1]] == ["train", "valid", "test"]

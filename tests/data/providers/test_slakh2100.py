@@ -42,7 +42,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def mine(params, root):
-    return changed(params, data={"provider": "slakh2100", "root": str(root)}, model__targets=("bass",))
+    return changed(params, data__provider="slakh2100", data__root=str(root), model__targets=("bass",))
 
 
 def test_the_redux_split_and_the_stems_by_class(root, mine):
@@ -75,7 +75,7 @@ def test_it_is_downloaded_and_extracted(root, mine, tmp_path, monkeypatch):
         handler.plan = [100_000]
         remote = Remote(f"{address}/slakh2100_flac_redux.tar.gz", f"md5:{hashlib.md5(content).hexdigest()}")
         monkeypatch.setattr(slakh2100, "ARCHIVE", remote)
-        found, tracks = provide(tmp_path / "raw", changed(mine, data={"provider": "slakh2100", "root": "songs"}))
+        found, tracks = provide(tmp_path / "raw", changed(mine, data__provider="slakh2100", data__root="songs"))
     assert found.parent.name == "datasets" and len(tracks) == 4 and tracks[0].stems["mixture"][0].path.is_relative_to(found)
 
 
@@ -94,10 +94,14 @@ def test_what_is_wrong_is_one_line(tmp_path, mine):
         write_song(tmp_path / split / f"Track-{split}", 0)
     metadata = tmp_path / "train" / "Track-train" / "metadata.yaml"
     metadata.write_text("stems: [")
-    with pytest.raises(UserError, match="metadata.yaml is not as Slakh2100 has it"):
-        list(tracks_of(slakh2100, tmp_path, mine))
-    (metadata.parent / "mix.flac").unlink()
-    with pytest.raises(UserError, match="mix.flac is missing; extract Slakh2100 again"):
-        list(tracks_of(slakh2100, tmp_path, mine))
+    (tmp_path / "validation" / "Track-validation" / "mix.flac").unlink()
+    (tmp_path / "test" / "Track-test" / "stems" / "S02.flac").unlink()
+    assert [track.fault for track in tracks_of(slakh2100, tmp_path, mine)] == [
+        "metadata.yaml is not as Slakh2100 has it: ParserError",
+        "no mix.flac",
+        "no S02.flac",
+    ]
+    metadata.unlink()
+    assert next(iter(tracks_of(slakh2100, tmp_path, mine))).fault == "no metadata.yaml"
     with pytest.raises(UserError, match="has no folder train; set data.root to where Slakh2100 redux was extracted"):
         list(tracks_of(slakh2100, tmp_path / "test", mine))

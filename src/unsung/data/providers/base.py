@@ -56,4 +56,7 @@ class Provider(Protocol):
     FACTS: Facts
 
     def tracks(self, root: Path, settings: Section, targets: tuple[str, ...]) -> Iterable[Recording]:
-        """All recordings below `root`, always in the same order."""
+        """All recordings below `root`, always in the same order.
+
+        One that lost a file, or cannot be used for another reason, says so in its `fault`.
+        """

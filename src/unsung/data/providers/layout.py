@@ -1,13 +1,81 @@
 """What providers share: folders of a dataset, splits by name, grouping of stems, a limit."""
 
 import hashlib
+import os
+import stat
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from unsung.data.tracks import SPLITS, Recording, Source, Split
 from unsung.errors import UserError
 
 OTHER = "other"  # all that is not a stem of its own
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of a dataset, its files by name, and why it cannot be read."""
+
+    path: Path
+    files: tuple[Path, ...] = ()  # with links to nothing
+    fault: str = ""
+
+
+def walk(root: Path) -> list[Folder]:
+    """All folders from `root` on, in order; what is hidden is passed over.
+
+    Links to folders are followed, but no folder is there twice, so loops end.
+    """
+    found, seen, waiting = list[Folder](), set[tuple[int, int]](), deque([root])
+    while waiting:
+        path = waiting.popleft()
+        try:
+            status = path.stat()
+            entries = [] if (status.st_dev, status.st_ino) in seen else sorted(path.iterdir())
+            folders = {entry: entry.is_symlink() for entry in entries if is_folder(entry) and not entry.name.startswith(".")}
+        except OSError as error:
+            if path == root:
+                raise
+            found.append(Folder(path, fault=f"its folder cannot be read: {error.strerror}"))
+            continue
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            files = (entry for entry in entries if entry not in folders and not entry.name.startswith("."))
+            found.append(Folder(path, tuple(files)))
+        for folder, linked in folders.items():  # links last: what is there without them has its own name
+            waiting.append(folder) if linked else waiting.appendleft(folder)
+    return sorted(found, key=lambda folder: folder.path)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder, or one that cannot be looked at."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except PermissionError:
+        return True
+    except OSError:  # a link to nothing, or to itself
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is a file that can be looked at."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def lacking(files: Iterable[Path]) -> str:
+    """Which files of a track's folder are not there, in words; nothing if all are."""
+    missing = [path for path in files if not is_file(path)]
+    if not missing:
+        return ""
+    folder = missing[0].parent
+    if not is_folder(folder):
+        return "it is a link to nothing"
+    return f"no {', '.join(path.name for path in missing)}" if os.access(folder, os.X_OK) else "its folder cannot be read"
 
 
 def place(root: Path, folders: Sequence[str], dataset: str) -> Path:
@@ -24,11 +92,11 @@ def place(root: Path, folders: Sequence[str], dataset: str) -> Path:
 
 
 def limited(recordings: Iterable[Recording], limit: int) -> Iterator[Recording]:
-    """At most `limit` recordings of each split, all if it is 0."""
+    """At most `limit` recordings of each split, all if it is 0; and those that cannot be used."""
     taken = dict.fromkeys(SPLITS, 0)
     for recording in recordings:
         if not limit or taken[recording.split] < limit:
-            taken[recording.split] += 1
+            taken[recording.split] += not recording.fault
             yield recording
 
 

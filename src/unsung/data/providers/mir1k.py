@@ -12,6 +12,7 @@ from pathlib import Path
 from unsung.audio import EXTENSIONS
 from unsung.data.providers.base import Facts
 from unsung.data.providers.base import Limited as Settings
+from unsung.data.providers.layout import walk
 from unsung.data.remote import Remote
 from unsung.data.tracks import Recording, Source, Split
 from unsung.errors import UserError
@@ -36,9 +37,13 @@ def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator
     Raises:
         UserError: there is none.
     """
-    clips = [path for path in root.rglob("*_*_*.*") if path.suffix.lower() in EXTENSIONS and not NOT_CLIPS & set(path.parts)]
-    if not clips:
+    folders = [folder for folder in walk(root) if not NOT_CLIPS & set(folder.path.relative_to(root).parts)]
+    clips = [path for folder in folders for path in folder.files if path.stem.count("_") > 1 and path.suffix.lower() in EXTENSIONS]
+    faults = {folder.path: folder.fault for folder in folders if folder.fault}
+    if not {*clips, *faults}:
         raise UserError(f"{root} holds no clip such as abjones_1_01.wav; set data.root to where MIR-1K was extracted")
+    for path, fault in faults.items():
+        yield Recording(path.name, "train", {}, fault=fault)
     for path in sorted(clips, key=lambda path: path.stem):
         yield Recording(path.stem, _split(path.stem), {stem: (Source(path, channel=i),) for i, stem in enumerate(CHANNELS)})
 

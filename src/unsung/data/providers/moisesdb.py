@@ -8,14 +8,15 @@ stems end early; they are filled up with silence, as the dataset's own reader do
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from unsung.audio import EXTENSIONS
 from unsung.data.providers.base import DrawnSplits, Facts, Limited
-from unsung.data.providers.layout import drawn_splits, grouped
+from unsung.data.providers.layout import Folder, drawn_splits, grouped, lacking, walk
 from unsung.data.tracks import Recording, Source
 from unsung.errors import UserError
 
@@ -38,30 +39,42 @@ def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator
     """Every song in the order of its folder.
 
     Raises:
-        UserError: there is no song, or a data.json cannot be understood or names a missing file.
+        UserError: there is no song, or a target is not among the stems.
     """
-    folders = sorted(path.parent for path in root.rglob("data.json"))
-    if not folders:
+    folders = walk(root)
+    songs = [folder.path for folder in folders if any(path.name == "data.json" for path in folder.files)]
+    if not songs:
         raise UserError(f"{root} holds no song with a data.json; set data.root to where MoisesDB was extracted")
-    splits = drawn_splits([folder.name for folder in folders], settings.valid, settings.test, str(root))
-    for folder in folders:
-        try:
-            facts = json.loads((folder / "data.json").read_text())
-            name = f"{facts['artist']} - {facts['song']} ({folder.name[:8]})".replace("/", "_")
-            files = [(group["stemName"], track) for group in facts["stems"] for track in group["tracks"]]
-            if settings.bleed or not any(track.get("has_bleed") for _, track in files):
-                stems = grouped(_sources(folder, files), settings.stems, targets, "moisesdb")
-                yield Recording(name, splits[folder.name], stems, ragged=True)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{folder / 'data.json'} is not as MoisesDB has it ({error!r}); extract it again") from None
+    lost = {**dict.fromkeys(_without_facts(folders, songs), "no data.json"), **{f.path: f.fault for f in folders if f.fault}}
+    splits = drawn_splits([folder.name for folder in (*songs, *lost)], settings.valid, settings.test, str(root))
+    for folder in sorted({*songs, *lost}):
+        name, files, fault = (folder.name, [], lost[folder]) if folder in lost else _listed(folder)
+        if settings.bleed or not any(track.get("has_bleed") for _, track in files):
+            sources: dict[str, list[Source]] = {}
+            for stem, track in files:
+                path = folder / stem / f"{track['id']}.{track['extension'].lstrip('.')}"
+                sources.setdefault(stem, []).append(Source(path))
+            stems = grouped(sources, settings.stems, targets, "moisesdb")
+            yield Recording(name, splits[folder.name], stems, ragged=True, fault=fault)
 
 
-def _sources(folder: Path, files: list[tuple[str, dict[str, Any]]]) -> dict[str, list[Source]]:
-    """The files of each stem; the same stem may be listed several times."""
-    sources: dict[str, list[Source]] = {}
-    for stem, track in files:
-        path = folder / stem / f"{track['id']}.{track['extension'].lstrip('.')}"
-        if not path.is_file():
-            raise UserError(f"{path} is missing; extract MoisesDB again")
-        sources.setdefault(stem, []).append(Source(path))
-    return sources
+def _without_facts(folders: Sequence[Folder], songs: Sequence[Path]) -> set[Path]:
+    """Folders beside those of songs that hold audio and no data.json."""
+    beside = {song.parent for song in songs} & {folder.path for folder in folders}
+    heard = [folder.path for folder in folders if any(path.suffix.lower() in EXTENSIONS for path in folder.files)]
+    outermost = {path for place in heard for path in (place, *place.parents) if path.parent in beside}
+    return outermost - set(songs) - {parent for song in songs for parent in song.parents}
+
+
+def _listed(folder: Path) -> tuple[str, list[tuple[str, dict[str, Any]]], str]:
+    """What a data.json names: the song, its files by stem; and why it cannot be used."""
+    try:
+        facts = json.loads((folder / "data.json").read_bytes())
+        name = f"{facts['artist']} - {facts['song']} ({folder.name[:8]})".replace("/", "_")
+        files = [(str(group["stemName"]), track) for group in facts["stems"] for track in group["tracks"]]
+        paths = [folder / stem / f"{track['id']}.{track['extension'].lstrip('.')}" for stem, track in files]
+    except OSError as error:
+        return folder.name, [], f"data.json: {error.strerror}"
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return folder.name, [], f"data.json is not as MoisesDB has it: {type(error).__name__}"
+    return name, files, lacking(paths)

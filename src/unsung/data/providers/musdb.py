@@ -34,7 +34,9 @@ def songs(root: Path, dataset: str) -> Iterator[tuple[str, Split, Path]]:
 
 
 def stem_files(root: Path, dataset: str) -> Iterator[Recording]:
-    """Every stem file below train/ and test/."""
+    """Every stem file below train/ and test/, also one that did not come as a whole."""
     for name, split, path in songs(root, dataset):
         if path.name.endswith(ENDING):
             yield Recording(name, split, {stem: (Source(path, stream),) for stream, stem in enumerate(STREAMS)})
+        elif ".stem." in path.name:
+            yield Recording(name, split, {}, fault=f"its name does not end in {ENDING}")

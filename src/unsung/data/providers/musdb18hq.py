@@ -5,14 +5,15 @@ and SHA-256 as in torchaudio (torchaudio/datasets/musdb_hq.py). Licences: docs/d
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from unsung.data.providers.base import Facts
 from unsung.data.providers.base import Limited as Settings
+from unsung.data.providers.layout import is_folder, lacking
 from unsung.data.providers.musdb import STREAMS, songs
 from unsung.data.remote import Remote
 from unsung.data.tracks import Recording
-from unsung.errors import UserError
 
 FACTS = Facts(
     title="MUSDB18-HQ", songs="150", hours="10", format="44.1 kHz stereo, WAV", download="22.7 GB",
@@ -30,11 +31,9 @@ def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator
     """Every song by name.
 
     Raises:
-        UserError: train/ or test/ is missing, or a song lacks a file.
+        UserError: train/ or test/ is missing.
     """
     for name, split, folder in songs(root, "MUSDB18-HQ"):
-        if folder.is_dir():
+        if is_folder(folder) or folder.is_symlink():
             files = {stem: folder / f"{stem}.wav" for stem in STREAMS}
-            if missing := [path for path in files.values() if not path.is_file()]:
-                raise UserError(f"{missing[0]} is missing; extract MUSDB18-HQ again")
-            yield Recording.of_files(name, split, files)
+            yield replace(Recording.of_files(name, split, files), fault=lacking(files.values()))

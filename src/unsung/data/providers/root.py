@@ -24,6 +24,8 @@ def root_of(raw: Path, params: Params) -> Path:
         raise UserError(f"{root} is gone; bring the dataset again (dvc repro -f download)")
     if not root.is_dir():
         raise UserError(f"data.root is {root}, which is not a folder; set it to the folder of your tracks")
+    if Path.cwd().resolve().is_relative_to(root.resolve()):
+        raise UserError(f"data.root is {root}, which holds the project itself; set it to the folder of your tracks")
     return root
 
 

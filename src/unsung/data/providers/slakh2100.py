@@ -15,10 +15,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from unsung.data.providers.base import Facts, Limited
-from unsung.data.providers.layout import grouped, place
+from unsung.data.providers.layout import grouped, is_file, is_folder, lacking, place
 from unsung.data.remote import Remote
 from unsung.data.tracks import Recording, Source, Split
-from unsung.errors import UserError
 
 FACTS = Facts(
     title="Slakh2100 redux", songs="1710", hours="about 118", format="44.1 kHz mono, a FLAC for each instrument",
@@ -47,32 +46,40 @@ def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator
     """Every song by number.
 
     Raises:
-        UserError: a folder of the split is missing, a metadata.yaml cannot be understood, or a song
-            lacks its mix.
+        UserError: a folder of the split is missing, or a target is not among the stems.
     """
     where = place(root, tuple(FOLDERS), "Slakh2100 redux")
     for name, split in FOLDERS.items():
-        for folder in sorted(path.parent for path in (where / name).glob("*/metadata.yaml")):
-            mix = folder / "mix.flac"
-            if not mix.is_file():
-                raise UserError(f"{mix} is missing; extract Slakh2100 again")
-            stems = grouped(_sources(folder), settings.stems, targets, "slakh2100")
-            yield Recording(folder.name, split, {"mixture": (Source(mix),), **stems}, ragged=True)
+        for folder in sorted(path for path in (where / name).iterdir() if not path.name.startswith(".")):
+            if is_folder(folder) or folder.is_symlink():
+                sources, fault = _sources(folder)
+                stems = grouped(sources, settings.stems, targets, "slakh2100")
+                mix = (Source(folder / "mix.flac"),)
+                yield Recording(folder.name, split, {"mixture": mix, **stems}, ragged=True, fault=fault)
 
 
-def _sources(folder: Path) -> dict[str, list[Source]]:
-    """The files of each class of instrument. Some that the metadata name were never rendered."""
+def _sources(folder: Path) -> tuple[dict[str, list[Source]], str]:
+    """The files of each class of instrument, and what is wrong with the folder.
+
+    Some that the metadata name were never rendered, and have no file.
+    """
+    metadata, sources = folder / "metadata.yaml", dict[str, list[Source]]()
+    if fault := lacking([metadata, folder / "mix.flac"]):
+        return sources, fault
+    lost: list[Path] = []
     try:
-        stems = YAML(typ="safe").load(folder / "metadata.yaml")["stems"]
-        classes = {key: "drums" if facts["is_drum"] else _stem(facts["inst_class"]) for key, facts in stems.items()}
-    except (YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder / 'metadata.yaml'} is not as Slakh2100 has it ({error!r}); extract it again") from None
-    sources: dict[str, list[Source]] = {}
-    for key, stem in classes.items():
-        path = folder / "stems" / f"{key}.flac"
-        if path.is_file() and (folder.name, key) not in BROKEN:
-            sources.setdefault(stem, []).append(Source(path))
-    return sources
+        for key, facts in YAML(typ="safe").load(metadata)["stems"].items():
+            path = folder / "stems" / f"{key}.flac"
+            stem = "drums" if facts["is_drum"] else _stem(facts["inst_class"])
+            if is_file(path) and (folder.name, key) not in BROKEN:
+                sources.setdefault(stem, []).append(Source(path))
+            elif facts.get("audio_rendered") is True and not is_file(path):
+                lost.append(path)
+    except OSError as error:
+        return {}, f"{metadata.name}: {error.strerror}"
+    except (YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return {}, f"metadata.yaml is not as Slakh2100 has it: {type(error).__name__}"
+    return sources, lacking(lost)
 
 
 def _stem(inst_class: str) -> str:

@@ -7,15 +7,19 @@ of params.yaml, and `Network`, built from a `Shape` and these settings.
 from typing import cast
 
 from unsung.config import registry
-from unsung.config.section import NetworkSettings
+from unsung.config.section import NetworkSettings, validate
 from unsung.models.networks.base import MaskNetwork, NetworkModule, Shape
 
 __all__ = ["MaskNetwork", "Shape", "build", "settings"]
 
 
-def settings(name: str, values: dict[str, object]) -> NetworkSettings:
-    """The settings of the network of that name."""
-    return _module(name).Settings.model_validate(values)
+def settings(name: str, values: dict[str, object], where: str = "network_settings") -> NetworkSettings:
+    """The settings of the network of that name.
+
+    Raises:
+        UserError: it has no such settings.
+    """
+    return validate(_module(name).Settings, values, where)
 
 
 def build(name: str, shape: Shape, settings: NetworkSettings) -> MaskNetwork:

@@ -10,19 +10,19 @@ from typing import Annotated
 
 import torch
 from einops import rearrange
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
-from unsung.config.section import NetworkSettings
+from unsung.config.section import NetworkSettings, Number, Size
 from unsung.models.networks.base import TIME_FEATURES, Image, MaskNetwork, Output, Shape, Time, embed
 
 
 class Settings(NetworkSettings):
     """`networks.band_split` in params.yaml."""
 
-    dim: PositiveInt
-    blocks: PositiveInt
-    bands: Annotated[int, Field(ge=2)]
+    dim: Size
+    blocks: Number
+    bands: Annotated[int, Field(ge=2, le=1024)]
 
 
 class Network(MaskNetwork):

@@ -6,10 +6,9 @@ frequencies and keeps the frames; each transposed one also sees the output of it
 
 import torch
 from einops import rearrange
-from pydantic import PositiveInt
 from torch import nn
 
-from unsung.config.section import NetworkSettings, Sizes
+from unsung.config.section import NetworkSettings, Number, Size, Sizes
 from unsung.models.networks.base import TIME_FEATURES, Image, MaskNetwork, Output, Shape, Time, embed, padded
 
 
@@ -17,8 +16,8 @@ class Settings(NetworkSettings):
     """`networks.crnn` in params.yaml."""
 
     widths: Sizes
-    hidden_size: PositiveInt
-    layers: PositiveInt
+    hidden_size: Size
+    layers: Number
 
 
 class Network(MaskNetwork):

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import torch
 from einops import rearrange
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from unsung.config.section import NetworkSettings, Sizes
+from unsung.config.section import NetworkSettings, Number, Sizes
 from unsung.models.networks.base import TIME_FEATURES, Image, MaskNetwork, Output, Shape, Time, embed, padded
 
 
@@ -21,10 +21,10 @@ class Settings(NetworkSettings):
     """`networks.tfswa_unet` in params.yaml."""
 
     dims: Sizes
-    depths: Sizes
+    depths: tuple[Number, ...]
     heads: Sizes
-    window: Annotated[int, Field(ge=2)]
-    patch: PositiveInt
+    window: Annotated[int, Field(ge=2, le=1024)]
+    patch: Annotated[int, Field(ge=1, le=256)]
 
     @model_validator(mode="after")
     def _levels_fit(self) -> "Settings":

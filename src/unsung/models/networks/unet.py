@@ -9,10 +9,9 @@ import itertools
 import math
 
 import torch
-from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from unsung.config.section import NetworkSettings, Sizes
+from unsung.config.section import NetworkSettings, Number, Sizes
 from unsung.models.networks.base import Image, MaskNetwork, Output, Shape, Time, embed, padded
 
 TIME_FEATURES, CONDITION = 128, 512  # sizes of the time's embedding and of what it becomes
@@ -22,7 +21,7 @@ class Settings(NetworkSettings):
     """`networks.unet` in params.yaml."""
 
     widths: Sizes
-    blocks: PositiveInt
+    blocks: Number
 
 
 class Network(MaskNetwork):

@@ -10,16 +10,21 @@ from collections.abc import Mapping
 from typing import cast
 
 from unsung.config import registry
-from unsung.config.section import ProcessSettings
+from unsung.config.section import ProcessSettings, Section, validate
 from unsung.models.processes.base import Process
 
 __all__ = ["Process", "build", "settings"]
 
 
-def settings(name: str, forward: Mapping[str, object]) -> ProcessSettings:
-    """The settings of the process of that name: this `forward`, and its defaults for sampling."""
+def settings(name: str, forward: Mapping[str, object], where: str = "process_settings") -> ProcessSettings:
+    """The settings of the process of that name: this `forward`, and its defaults for sampling.
+
+    Raises:
+        UserError: it has no such settings.
+    """
     schema: type[ProcessSettings] = registry.module(registry.PROCESSES, name).Settings
-    return schema.model_validate({**schema.sampling_defaults, "forward": forward})
+    kind = cast(type[Section], schema.model_fields["forward"].annotation)
+    return schema.by_default(validate(kind, forward, where))
 
 
 def build(name: str, settings: ProcessSettings) -> Process:

@@ -40,7 +40,7 @@ class Forward(Section):
     """`processes.ddpm.forward` in params.yaml."""
 
     schedule: Literal["linear", "cosine"]
-    timesteps: Annotated[int, Field(ge=2)]
+    timesteps: Annotated[int, Field(ge=2, le=100_000)]
     prediction: Literal["data", "epsilon", "velocity"]
     scale: PositiveFloat
     condition_dropout: Share
@@ -57,6 +57,12 @@ class Settings(ProcessSettings):
     eta: Share
     guidance: Weight
     start_time: Annotated[float, Field(gt=0, le=1)]
+
+    @classmethod
+    def by_default(cls, forward: Section) -> ProcessSettings:
+        """In 20 calls, or as many as there are timesteps."""
+        assert isinstance(forward, Forward)
+        return cls.model_validate({**cls.sampling_defaults, "calls": min(20, forward.timesteps), "forward": forward})
 
     @model_validator(mode="after")
     def _enough_timesteps(self) -> "Settings":

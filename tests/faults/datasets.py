@@ -1,0 +1,546 @@
+"""Faults of datasets, params.yaml, and what lies between the stages."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, small_params
+from tests.data.stem_files import write_stem_file
+from tests.faults.fault import Done, Fault
+from unsung.config.params import load_params
+
+Make = Callable[[Path], object]
+RATE = 8000
+STEMS = ("mixture", "drums", "bass", "other", "vocals")
+TWO = ("vocals", "accompaniment")
+ALL_OF = {"may_change": ("data/*", "data/**/*"), "absent": ("data/raw/tracks.parquet",)}
+
+
+def tone(path: Path, seconds: float = 1.0, rate: int = RATE, channels: int = 1) -> Path:
+    """A file of sound, always the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = 0.01 * np.random.default_rng(len(path.name)).standard_normal((round(seconds * rate), channels))
+    soundfile.write(path, samples, rate)
+    return path
+
+
+@cache
+def small() -> str:
+    """params.yaml of a small project, as JSON."""
+    return json.dumps(small_params(load_params(ROOT / "params.yaml")).model_dump(mode="json"))
+
+
+def project(here: Path, provider: str = "folder", allow: bool = False, **more: object) -> None:
+    """params.yaml and dvc.yaml of a small project whose recordings are in tunes/."""
+    values = json.loads(small())
+    values["data"] = {"provider": provider, "root": "tunes", "allow_missing": allow}
+    for key, value in more.items():
+        *sections, last = key.split("__")
+        place = values
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    (here / "params.yaml").write_text(json.dumps(values, indent=1))  # which is YAML, too
+    shutil.copy(ROOT / "dvc.yaml", here)
+
+
+def folder(here: Path) -> Path:
+    """Five tracks of the user's own."""
+    for split, names in {"train": ("A", "B", "C"), "valid": ("V",), "test": ("T",)}.items():
+        for name in names:
+            for stem in TWO:
+                tone(here / "tunes" / split / name / f"{stem}.wav")
+    return here / "tunes"
+
+
+def musdb18hq(here: Path) -> Path:
+    for part, names in {"train": ("A", "ANiMAL - Rockshow"), "test": ("T",)}.items():
+        for name in names:
+            for stem in STEMS:
+                tone(here / "tunes" / part / name / f"{stem}.wav")
+    return here / "tunes"
+
+
+def musdb18(here: Path) -> Path:
+    stems = {stem: 0.01 * np.random.default_rng(0).standard_normal((4096, 2)) for stem in STEMS}
+    first = write_stem_file(here / "tunes/train/A.stem.mp4", stems)
+    for name in ("train/ANiMAL - Rockshow", "test/T"):
+        (here / "tunes" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(first, here / "tunes" / f"{name}.stem.mp4")
+    return here / "tunes"
+
+
+def moisesdb(here: Path) -> Path:
+    for number in range(4):
+        song = here / "tunes/v0.1" / f"{number:08x}-song"
+        groups = []
+        for stem in ("vocals", "bass", "piano"):
+            tone(song / stem / f"{stem}1.wav")
+            groups.append({"stemName": stem, "tracks": [{"id": f"{stem}1", "extension": "wav", "has_bleed": False}]})
+        (song / "data.json").write_text(json.dumps({"song": f"S{number}", "artist": "X", "stems": groups}))
+    return here / "tunes"
+
+
+def slakh2100(here: Path) -> Path:
+    for number, split in enumerate(("train", "train", "validation", "test")):
+        track = here / "tunes" / split / f"Track{number:05}"
+        facts = {"audio_rendered": True, "is_drum": False}
+        stems = {"S00": {**facts, "inst_class": "Bass"}, "S01": {**facts, "inst_class": "Piano"}}
+        stems["S02"] = {"audio_rendered": False, "inst_class": "Organ", "is_drum": False}
+        for name in ("mix", "stems/S00", "stems/S01"):
+            tone(track / f"{name}.flac")
+        YAML(typ="safe").dump({"stems": stems}, track / "metadata.yaml")
+    return here / "tunes"
+
+
+def mir1k(here: Path) -> Path:
+    for name in ("abjones_1_01", "abjones_5_01", "amy_9_01", "Ani_1_01"):
+        tone(here / "tunes/MIR-1K/Wavfile" / f"{name}.wav", channels=2)
+    return here / "tunes"
+
+
+LAYOUTS = {f.__name__: f for f in (folder, musdb18hq, musdb18, moisesdb, slakh2100, mir1k)} | {"musdb18_7s": musdb18}
+TARGETS = {"slakh2100": ["bass"]}
+
+
+def dataset(provider: str, change: Callable[[Path], object], allow: bool = False) -> Make:
+    """A project with a dataset in which something was changed."""
+
+    def make(here: Path) -> None:
+        project(here, provider, allow, model__targets=TARGETS.get(provider, ["vocals"]))
+        change(LAYOUTS[provider](here))
+
+    return make
+
+
+def bad(provider: str, what: str, says: str, change: Callable[[Path], object], **more: object) -> Fault:
+    """A row in which the index must not be written."""
+    options = {**ALL_OF, **more}
+    return Fault(f"{provider}: {what}", "stage download", says, make=dataset(provider, change), **options)  # type: ignore[arg-type]
+
+
+def fine(provider: str, what: str, change: Callable[[Path], object], count: int, allow: bool = False, says: str = "") -> Fault:
+    """A row that is no fault: the index has so many tracks."""
+    check = indexed(count)
+    return Fault(f"{provider}: {what}", "stage download", says, 0, dataset(provider, change, allow), ("data/*",), after=check)
+
+
+def indexed(count: int) -> Callable[[Path, Done], None]:
+    """The index has so many tracks; what was left out is said once."""
+
+    def check(here: Path, done: Done) -> None:
+        import pandas as pd
+
+        assert pd.read_parquet(here / "data/raw/tracks.parquet")["track"].nunique() == count
+        assert done.err.count("cannot be used") <= 1
+
+    return check
+
+
+def gone(name: str) -> Make:
+    return lambda root: (root / name).unlink()
+
+
+def cut(name: str, share: float) -> Make:
+    return lambda root: os.truncate(root / name, int(share * (root / name).stat().st_size))
+
+
+def put(name: str, data: bytes | str) -> Make:
+    def make(root: Path) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data.encode() if isinstance(data, str) else data)
+
+    return make
+
+
+def sound(name: str, **how: float) -> Make:
+    return lambda root: tone(root / name, **how)  # type: ignore[arg-type]
+
+
+def closed(name: str) -> Make:
+    return lambda root: (root / name).chmod(0)
+
+
+def link(name: str, target: str) -> Make:
+    return lambda root: (root / name).symlink_to(target)
+
+
+def moved_away(name: str) -> Make:
+    """A folder elsewhere, and a link to it in its place."""
+
+    def make(root: Path) -> None:
+        (root / name).rename(root.parent / "elsewhere")
+        (root / name).symlink_to(root.parent / "elsewhere")
+
+    return make
+
+
+def renamed(name: str | bytes) -> Make:
+    return lambda root: (root / "train/A").rename(root / "train" / os.fsdecode(name))
+
+
+def fifo(name: str) -> Make:
+    def make(root: Path) -> None:
+        (root / name).unlink()
+        os.mkfifo(root / name)
+
+    return make
+
+
+def both(*changes: Make) -> Make:
+    def make(root: Path) -> None:
+        for change in changes:
+            change(root)
+
+    return make
+
+
+def stray(root: Path) -> None:
+    """What systems and people leave behind."""
+    for part in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._vocals.wav", "notes.txt"):
+            (part / name).write_bytes(b"x")
+    (root / ".trash").mkdir()
+    tone(root / ".trash/vocals.wav")
+
+
+def four_streams(name: str) -> Make:
+    def make(root: Path) -> None:
+        import av
+
+        path = root / name
+        with av.open(str(path), "w", format="mp4") as container:
+            streams = [container.add_stream("aac", rate=44_100, layout="stereo") for _ in range(4)]
+            for stream in streams:
+                frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")
+                frame.sample_rate, frame.pts = 44_100, 0
+                for packet in [*stream.encode(frame), *stream.encode(None)]:
+                    container.mux(packet)
+
+    return make
+
+
+ALLOW = "mend them, or set data.allow_missing to true"
+DATASETS = [
+    bad("folder", "a track with one stem only",
+        f"1 of 5 tracks cannot be used: A (only accompaniment.wav); {ALLOW}",
+        gone("train/A/vocals.wav")),
+    bad("folder", "a stem of another kind of file", "A (only accompaniment.wav)",
+        both(gone("train/A/vocals.wav"), put("train/A/vocals.wma", b"x"))),
+    bad("folder", "all stems of another kind of file", "A (accompaniment.ape is of a kind that is not read)",
+        both(gone("train/A/vocals.wav"), gone("train/A/accompaniment.wav"), put("train/A/accompaniment.ape", b"x"))),
+    bad("folder", "a stem that is not audio", "A (vocals.wav is not audio", put("train/A/vocals.wav", b"junk" * 99)),
+    bad("folder", "a stem of no bytes", "A (vocals.wav is not audio", put("train/A/vocals.wav", b"")),
+    bad("folder", "a stem without samples", "A (vocals.wav is empty)", sound("train/A/vocals.wav", seconds=0)),
+    bad("folder", "a stem cut in its header", "A (vocals.wav", cut("train/A/vocals.wav", 0.001)),
+    bad("folder", "a stem that may not be read", "A (vocals.wav", closed("train/A/vocals.wav")),
+    bad("folder", "a stem that is a FIFO", "A (vocals.wav is not a file)", fifo("train/A/vocals.wav")),
+    bad("folder", "a stem that is a link to nothing", "A (vocals.wav is missing)",
+        both(gone("train/A/vocals.wav"), link("train/A/vocals.wav", "nowhere"))),
+    bad("folder", "a stem that is a folder", "A (only accompaniment.wav)",
+        both(gone("train/A/vocals.wav"), lambda root: (root / "train/A/vocals.wav").mkdir())),
+    bad("folder", "a stem at another sample rate", "Hz, the others have", sound("train/A/vocals.wav", rate=16_000)),
+    bad("folder", "a stem that ends early", "A (vocals.wav ends 1.50 s before the others)",
+        both(sound("train/A/vocals.wav", seconds=0.5), sound("train/A/accompaniment.wav", seconds=2))),
+    bad("folder", "a stem there twice", "A (two files for the stem vocals)", sound("train/A/vocals.flac")),
+    bad("folder", "accompaniment and what it contains", "A (accompaniment and drums", sound("train/A/drums.wav")),
+    bad("folder", "a track that has a stem which others lack", "T (no drums)", lambda root: [
+        (tone(root / name / "drums.wav"), (root / name / "accompaniment.wav").rename(root / name / "other.wav"))
+        for name in ("train/A", "train/B", "train/C", "valid/V", "test/T")] and (root / "test/T/drums.wav").unlink()),
+    bad("folder", "a track folder that is a link to nothing", "D (it is a link to nothing)", link("train/D", "nowhere")),
+    bad("folder", "a track folder that is a link to itself", "D (it is a link to nothing)", link("train/D", "D")),
+    bad("folder", "a track folder that may not be read", "A (its folder cannot be read: Permission denied)", closed("train/A"),
+        may_change=("data/*", "tunes/train/A/*")),
+    bad("folder", "a split that may not be entered", "train (its folder cannot be read: Permission denied)",
+        lambda root: (root / "train").chmod(0o400),
+        may_change=("data/*", "tunes/train/*", "tunes/train/*/*")),
+    bad("folder", "a track outside train, valid and test", "X (it lies outside train, valid and test",
+        both(sound("X/vocals.wav"), sound("X/accompaniment.wav"))),
+    bad("folder", "three tracks broken in three ways", "3 of 5 tracks cannot be used: T (only vocals.wav), A (vocals.wav",
+        both(put("train/A/vocals.wav", b"x"), gone("train/B/vocals.wav"), gone("test/T/accompaniment.wav"))),
+    bad("folder", "a name with a newline", "(its name has letters", renamed("a\nb")),
+    bad("folder", "a name with an escape sequence", "(its name has letters", renamed("\x1b[31m")),
+    bad("folder", "a name that is not UTF-8", "(its name has letters", renamed(b"caf\xe9")),
+    bad("folder", "a name of 250 bytes", "(its name has more than", renamed("x" * 250)),
+    bad("folder", "a stem's name that is not UTF-8", "which most tracks do not have", lambda root:
+        (root / "train/A/accompaniment.wav").rename(root / "train/A/\udce9.wav")),
+    bad("folder", "two tracks of one name", 'two tracks below', lambda root: shutil.copytree(root / "train/A", root / "valid/A")),
+    bad("musdb18hq", "a song without a stem", f"1 of 3 tracks cannot be used: A (no bass.wav); {ALLOW}",
+        gone("train/A/bass.wav")),
+    bad("musdb18hq", "a song without any file", "A (no mixture.wav, drums.wav", lambda root: [
+        path.unlink() for path in (root / "train/A").iterdir()]),
+    bad("musdb18hq", "a stem that is not audio", "T (vocals.wav is not audio", put("test/T/vocals.wav", b"x" * 99)),
+    bad("musdb18hq", "a stem without samples", "T (vocals.wav is empty)", sound("test/T/vocals.wav", seconds=0)),
+    bad("musdb18hq", "a song that is a link to nothing", "D (it is a link to nothing)", link("train/D", "nowhere")),
+    bad("musdb18hq", "a song that may not be read", "A (its folder cannot be read)", closed("train/A"),
+        may_change=("data/*", "tunes/train/A/*")),
+    bad("musdb18hq", "no folder test", "has no folder test", lambda root: shutil.rmtree(root / "test")),
+    bad("musdb18", "a stem file of four streams", "A (A.stem.mp4 has 4 streams, not 5)", four_streams("train/A.stem.mp4")),
+    bad("musdb18", "a stem file that is not audio", "A (A.stem.mp4 is not audio", put("train/A.stem.mp4", b"x" * 99)),
+    bad("musdb18", "a stem file cut in the middle", "A (A.stem.mp4", cut("train/A.stem.mp4", 0.5)),
+    bad("musdb18", "a stem file of no bytes", "A (A.stem.mp4 is not audio", put("train/A.stem.mp4", b"")),
+    bad("musdb18", "a stem file that is a link to nothing", "D (D.stem.mp4 is missing)", link("train/D.stem.mp4", "nowhere")),
+    bad("musdb18", "a stem file that may not be read", "A (A.stem.mp4", closed("train/A.stem.mp4")),
+    bad("musdb18", "half a download", "D.stem.mp4.part (its name does not end in .stem.mp4)", put("train/D.stem.mp4.part", b"x")),
+    bad("musdb18_7s", "a stem file of four streams", "A (A.stem.mp4 has 4 streams, not 5)", four_streams("train/A.stem.mp4")),
+    bad("musdb18_7s", "a stem file that is not audio", "T (T.stem.mp4 is not audio", put("test/T.stem.mp4", b"x" * 99)),
+    bad("moisesdb", "a song without data.json", "00000001-song (no data.json)", gone("v0.1/00000001-song/data.json")),
+    bad("moisesdb", "a data.json that is not JSON", "00000001-song (data.json is not as MoisesDB has it",
+        put("v0.1/00000001-song/data.json", b"{")),
+    bad("moisesdb", "a data.json of another kind", "00000001-song (data.json is not as",
+        put("v0.1/00000001-song/data.json", b"[1]")),
+    bad("moisesdb", "a data.json that is not UTF-8", "00000001-song (data.json is not as",
+        put("v0.1/00000001-song/data.json", b'"\xe9"')),
+    bad("moisesdb", "a data.json that may not be read", "00000001-song (data.json: Permission denied)",
+        closed("v0.1/00000001-song/data.json")),
+    bad("moisesdb", "a file that data.json names is missing", "X - S1 (00000001) (no bass1.wav)",
+        gone("v0.1/00000001-song/bass/bass1.wav")),
+    bad("moisesdb", "a file that is not audio", "(bass1.wav is not audio", put("v0.1/00000001-song/bass/bass1.wav", b"x")),
+    bad("moisesdb", "a song without files", "(it has no files)",
+        put("v0.1/00000001-song/data.json", json.dumps({"song": "S", "artist": "X", "stems": []}))),
+    bad("moisesdb", "a name of 400 letters", "(its name has more than",
+        put("v0.1/00000001-song/data.json", json.dumps({"song": "S" * 400, "artist": "X", "stems": []}))),
+    bad("moisesdb", "a name with a newline and a slash", "its name has letters",
+        put("v0.1/00000001-song/data.json", json.dumps({"song": "../\n", "artist": "X", "stems": []}))),
+    bad("slakh2100", "a track without metadata", "Track00000 (no metadata.yaml)", gone("train/Track00000/metadata.yaml")),
+    bad("slakh2100", "metadata that are not YAML", "Track00000 (metadata.yaml is not as Slakh2100 has it",
+        put("train/Track00000/metadata.yaml", "stems: [")),
+    bad("slakh2100", "metadata of another kind", "Track00000 (metadata.yaml is not as", put("train/Track00000/metadata.yaml", "7")),
+    bad("slakh2100", "metadata that are not UTF-8", "Track00000 (metadata.yaml is not as",
+        put("train/Track00000/metadata.yaml", b"stems: \xe9")),
+    bad("slakh2100", "a track without its mix", "Track00000 (no mix.flac)", gone("train/Track00000/mix.flac")),
+    bad("slakh2100", "a rendered stem is missing", "Track00000 (no S01.flac)", gone("train/Track00000/stems/S01.flac")),
+    bad("slakh2100", "a stem that is not audio", "Track00000 (S01.flac is not audio", put("train/Track00000/stems/S01.flac", b"x")),
+    bad("slakh2100", "a track that is a link to nothing", "D (it is a link to nothing)", link("train/D", "nowhere")),
+    bad("mir1k", "a clip of one channel", "abjones_1_01 (abjones_1_01.wav has 1 channel, not 2)",
+        sound("MIR-1K/Wavfile/abjones_1_01.wav", channels=1)),
+    bad("mir1k", "a clip that is not audio", "abjones_1_01 (abjones_1_01.wav is not audio",
+        put("MIR-1K/Wavfile/abjones_1_01.wav", b"x")),
+    bad("mir1k", "a clip without samples", "abjones_1_01 (abjones_1_01.wav is empty)",
+        sound("MIR-1K/Wavfile/abjones_1_01.wav", seconds=0, channels=2)),
+    bad("mir1k", "a clip that is a link to nothing", "amy_1_01 (amy_1_01.wav is missing)",
+        link("MIR-1K/Wavfile/amy_1_01.wav", "gone")),
+    bad("mir1k", "a folder that may not be read", "Wavfile (its folder cannot be read", closed("MIR-1K/Wavfile"),
+        may_change=("data/*", "tunes/MIR-1K/Wavfile/*")),
+    fine("folder", "a broken track is left out where that is allowed", gone("train/A/vocals.wav"), 4, True,
+         "1 of 5 tracks cannot be used: A (only accompaniment.wav); they are left out"),
+    fine("musdb18hq", "a broken song is left out where that is allowed",
+         gone("train/A/bass.wav"), 2, True, "A (no bass.wav); they are"),
+    fine("moisesdb", "a broken song is left out where that is allowed",
+         gone("v0.1/00000001-song/data.json"), 3, True, "they are left out"),
+    fine("slakh2100", "a broken track is left out where that is allowed",
+         gone("train/Track00000/mix.flac"), 3, True, "left out"),
+    fine("mir1k", "a broken clip is left out where that is allowed", put("MIR-1K/Wavfile/amy_9_01.wav", b"x"), 3, True, "left out"),
+    fine("musdb18", "a broken file is left out where that is allowed", put("train/A.stem.mp4", b"x"), 2, True, "left out"),
+    *(fine(name, "stray and hidden files", stray, {"moisesdb": 4, "slakh2100": 4, "mir1k": 4, "folder": 5}.get(name, 3))
+      for name in ("folder", "musdb18hq", "musdb18", "moisesdb", "slakh2100", "mir1k")),
+    fine("folder", "a track folder that is a link", moved_away("train/A"), 5),
+    fine("folder", "two links to one track", both(moved_away("train/A"), link("train/again", "../../elsewhere")), 5),
+    fine("folder", "a loop of links", link("train/loop", ".."), 5),
+    fine("musdb18hq", "a song that is a link", moved_away("train/A"), 3),
+    fine("moisesdb", "a song that is a link", moved_away("v0.1/00000001-song"), 4),
+    fine("moisesdb", "a loop of links", link("v0.1/loop", ".."), 4),
+    fine("slakh2100", "a track that is a link", moved_away("train/Track00000"), 4),
+    fine("mir1k", "a folder that is a link", moved_away("MIR-1K/Wavfile"), 4),
+    fine("folder", "a name that begins with a dash", renamed("-rf $(x)"), 5),
+    fine("folder", "a name with wide spaces and joined emoji", renamed("宇多田\u3000ヒカル\u00a0🧑\u200d🎤"), 5),
+    fine("folder", "a name of dots", renamed("...a"), 4),
+    fine("folder", "nothing wrong", lambda root: None, 5),
+]  # fmt: skip
+
+
+def root(value: str, make: Make = lambda here: None) -> Make:
+    """A project with another data.root."""
+
+    def arrange(here: Path) -> None:
+        project(here, data__root=value)
+        make(here)
+
+    return arrange
+
+
+ROOTS: list[tuple[str, str, str, Make]] = [
+    ("is missing", "nowhere", "data.root is nowhere, which is not a folder", lambda here: None),
+    ("is a file", "song.wav", "which is not a folder", lambda here: None),
+    ("is a FIFO", "pipe", "which is not a folder", lambda here: os.mkfifo(here / "pipe")),
+    ("is empty", "tunes", "tunes holds no folder with stems", lambda here: (here / "tunes").mkdir()),
+    ("is /", "/", "data.root is /, which holds the project itself", lambda here: None),
+    ("is the project", ".", "which holds the project itself", lambda here: None),
+    ("is above the project", "..", "which holds the project itself", lambda here: None),
+    ("is nothing", "", "which holds the project itself", lambda here: None),
+    ("is a link to nothing", "gone", "which is not a folder", lambda here: (here / "gone").symlink_to("nowhere")),
+    ("may not be read", "tunes", "tunes", lambda here: (here / "tunes").mkdir(mode=0)),
+    ("is the home of nobody", "~nobody-of-this-name/x", "nobody has this home", lambda here: None),
+    ("has NUL in it", "a\0b", "which is not a folder", lambda here: None),
+    ("holds one loose song", "tunes", "holds no folder with stems", lambda here: tone(here / "tunes/song.wav")),
+    ("holds two tracks", "tunes", "has 2 track(s), at least 3 are needed", lambda here: [
+        tone(here / "tunes" / name / f"{stem}.wav") for name in "AB" for stem in TWO]),
+]  # fmt: skip
+
+
+def edited(old: str, new: str) -> Make:
+    """params.yaml of the project itself with one thing changed."""
+
+    def make(here: Path) -> None:
+        text = (ROOT / "params.yaml").read_text()
+        assert old in text
+        (here / "params.yaml").write_text(text.replace(old, new, 1))
+
+    return make
+
+
+def params(data: bytes | str) -> Make:
+    return put("params.yaml", data)
+
+
+PARAMS: list[tuple[str, str, Make]] = [
+    ("is missing", "params.yaml is not here", lambda here: None),
+    ("is empty", "params.yaml is empty", params("")),
+    ("is a comment", "params.yaml is empty", params("# nothing\n")),
+    ("is a list", "params.yaml has no keys and values", params("- 1\n")),
+    ("is a number", "params.yaml has no keys and values", params("7\n")),
+    ("is not YAML", "params.yaml is not YAML", params("a: [")),
+    ("is binary", "params.yaml is not YAML", params(bytes(range(256)))),
+    ("is not UTF-8", "params.yaml is not YAML", params(b"a: caf\xe9\n")),
+    ("has two documents", "params.yaml is not YAML", params("a: 1\n---\nb: 2\n")),
+    ("has a date that is none", "params.yaml is not YAML", params("a: 2020-13-45\n")),
+    ("has a number of 9999 digits", "params.yaml", params("seed: " + "9" * 9999 + "\n")),
+    ("has 20 000 brackets", "nested too deeply", params("[" * 20_000)),
+    ("wants to run a program", "params.yaml is not YAML", params('!!python/object/apply:os.mkdir ["unpickled"]\n')),
+    ("grows a thousandfold", "params.yaml", params("a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 8)}]\n" for i in range(9)))),
+    ("is a folder", "params.yaml is not here", lambda here: (here / "params.yaml").mkdir()),
+    ("is a FIFO", "params.yaml is not here", lambda here: os.mkfifo(here / "params.yaml")),
+    ("is a link to nothing", "params.yaml is not here", lambda here: (here / "params.yaml").symlink_to("nowhere")),
+    ("may not be read", "params.yaml", both(params("seed: 0\n"), closed("params.yaml"))),
+    ("has a key twice", "params.yaml is not YAML", edited("seed: 0", "seed: 0\nseed: 1")),
+    ("has an unknown key", "sead in params.yaml is not a parameter", edited("seed: 0", "seed: 0\nsead: 1")),
+    ("lacks a key", "seed in params.yaml is missing; add it", edited("seed: 0", "# seed")),
+    ("lacks a section", "data in params.yaml is missing", params('{"seed": 0}')),
+    ("has a section that is empty", "audio in params.yaml is None", edited("audio:\n", "audio: null\nold:\n")),
+    ("has words for a number", "seed in params.yaml is 'zero'", edited("seed: 0 ", "seed: zero ")),
+    ("has NaN for a number", "train.learning_rate in params.yaml is nan",
+     edited("learning_rate: 3.0e-3", "learning_rate: .nan")),
+    ("has no truth value for one", "data.allow_missing in params.yaml is 'perhaps'",
+     edited("allow_missing: false", "allow_missing: perhaps")),
+    ("has an unknown provider", "data.provider in params.yaml is 'napster'", edited("provider: demo", "provider: napster")),
+    ("has an unknown network", "model.network in params.yaml is 'x'", edited("network: band_split", "network: x")),
+    ("has a target that is a path", "model.targets.0 in params.yaml is '../../x': a name has", edited("[vocals]", "[../../x]")),
+    ("has an empty target", "model.targets.0 in params.yaml is '': a name has", edited("[vocals]", "['']")),
+    ("has the accompaniment as a target", "model.targets in params.yaml is", edited("[vocals]", "[accompaniment]")),
+    ("has no targets", "model.targets in params.yaml is", edited("[vocals]", "[]")),
+    ("has a sample rate of 0", "audio.sample_rate in params.yaml is 0", edited("sample_rate: 22050", "sample_rate: 0")),
+    ("has six channels", "audio.channels in params.yaml is 6", edited("channels: 1 ", "channels: 6 ")),
+    ("has windows of 10^9 samples", "stft.n_fft in params.yaml is 1000000000", edited("n_fft: 1024", "n_fft: 1000000000")),
+    ("has layers of 10^9 features", "networks.band_split.dim in params.yaml is", edited("dim: 32", "dim: 1000000000")),
+]  # fmt: skip
+
+
+PREPARED: dict[str, Path] = {}
+
+
+def prepared(change: Make) -> Make:
+    """A project whose stages ran as far as the shards; they are made once, and copied."""
+
+    def make(here: Path) -> None:
+        if "project" not in PREPARED:
+            PREPARED["project"] = _prepare()
+        shutil.copytree(PREPARED["project"], here, dirs_exist_ok=True)
+        change(here)
+
+    return make
+
+
+def _prepare() -> Path:
+    import atexit
+    import subprocess
+    import sys
+    import tempfile
+
+    there = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, there, ignore_errors=True)
+    project(there)
+    folder(there)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "OMP_NUM_THREADS": "1"}
+    script = "import runpy, sys; [runpy.run_module('stages.' + name, run_name='__main__') for name in sys.argv[1:]]"
+    command = [sys.executable, "-c", script, "download", "resample", "shard"]
+    subprocess.run(command, cwd=there, env=environment, check=True, capture_output=True)
+    return there
+
+
+INDEX, TRAIN, SHARD = "data/raw/tracks.parquet", "data/stems/train/tracks.parquet", "data/shards/00000-000.parquet"
+STEM, MANIFEST, SONG = "data/stems/train/A/vocals.flac", "data/shards/manifest.json", "tunes/train/A/vocals.wav"
+DOWNLOAD, RESAMPLE, SHARDS = "run dvc repro download", "run dvc repro resample", "run dvc repro shard"
+
+
+def parquet(name: str) -> Make:
+    """A table of something else."""
+
+    def make(here: Path) -> None:
+        import pandas as pd
+
+        pd.DataFrame({"a": [1]}).to_parquet(here / name)
+
+    return make
+
+
+def infinite(here: Path) -> None:
+    samples = np.zeros((RATE, 1), np.float32)
+    samples[5] = np.nan
+    soundfile.write(here / SONG, samples, RATE, subtype="FLOAT")
+
+
+BETWEEN: list[tuple[str, str, str, Make]] = [
+    ("the index is missing", "resample", DOWNLOAD, gone(INDEX)),
+    ("the index is cut", "resample", DOWNLOAD, cut(INDEX, 0.5)),
+    ("the index is empty", "resample", DOWNLOAD, put(INDEX, b"")),
+    ("the index is junk", "resample", DOWNLOAD, put(INDEX, b"junk" * 99)),
+    ("the index is another table", "resample", DOWNLOAD, parquet(INDEX)),
+    ("the index is a folder", "resample", DOWNLOAD, both(gone(INDEX), lambda here: (here / INDEX).mkdir())),
+    ("a recording is gone", "resample", "1 of 5 tracks cannot be used: A", gone(SONG)),
+    ("a recording was cut", "resample", "1 of 5 tracks cannot be used: A", cut(SONG, 0.5)),
+    ("a recording was replaced by a shorter one", "resample", "not 8000 as when it was indexed", sound(SONG, seconds=0.5)),
+    ("a recording was replaced by a longer one", "resample", "not 8000 as when it was indexed", sound(SONG, seconds=2)),
+    ("a recording is not audio any more", "resample", "1 of 5 tracks cannot be used: A", put(SONG, b"x")),
+    ("a recording has NaN", "resample", "1 of 5 tracks cannot be used: A", infinite),
+    ("two recordings are gone", "resample", "2 of 5 tracks cannot be used: T (", both(gone(SONG), gone("tunes/test/T/vocals.wav"))),
+    ("a recording may not be read", "resample", "1 of 5 tracks cannot be used: A", closed(SONG)),
+    ("the folder of recordings is gone", "resample", "which is not a folder", lambda here: shutil.rmtree(here / "tunes")),
+    ("the index of a split is missing", "shard", RESAMPLE, gone(TRAIN)),
+    ("the index of a split is cut", "shard", RESAMPLE, cut(TRAIN, 0.5)),
+    ("the index of a split is another table", "shard", RESAMPLE, parquet(TRAIN)),
+    ("a stem is gone", "shard", RESAMPLE, gone(STEM)),
+    ("a stem was cut", "shard", RESAMPLE, cut(STEM, 0.5)),
+    ("a stem is empty", "shard", RESAMPLE, put(STEM, b"")),
+    ("a stem was replaced by a shorter one", "shard", RESAMPLE, sound(STEM, seconds=0.5)),
+    ("a stem is gone", "evaluate", RESAMPLE, gone("data/stems/test/T/vocals.flac")),
+    ("the index of the test tracks is cut", "evaluate", RESAMPLE, cut("data/stems/test/tracks.parquet", 0.5)),
+    ("the manifest is missing", "train", SHARDS, gone(MANIFEST)),
+    ("the manifest is empty", "train", SHARDS, put(MANIFEST, b"")),
+    ("the manifest is cut", "train", SHARDS, cut(MANIFEST, 0.5)),
+    ("the manifest is of another kind", "train", SHARDS, put(MANIFEST, b'{"a": 1}')),
+    ("a shard is gone", "train", SHARDS, gone(SHARD)),
+    ("a shard is cut", "train", SHARDS, cut(SHARD, 0.5)),
+    ("a shard lost its last byte", "train", SHARDS, cut(SHARD, 0.99999)),
+    ("a shard is empty", "train", SHARDS, put(SHARD, b"")),
+    ("a shard is another table", "train", SHARDS, parquet(SHARD)),
+    ("there are no shards", "train", SHARDS, lambda here: shutil.rmtree(here / "data/shards")),
+    ("a valid stem is gone", "train", RESAMPLE, gone("data/stems/valid/V/vocals.flac")),
+    ("the valid index is junk", "train", RESAMPLE, put("data/stems/valid/tracks.parquet", b"x" * 99)),
+]  # fmt: skip
+
+FAULTS = [
+    *DATASETS,
+    *(Fault(f"data.root {what}", "stage download", says, make=root(value, make), absent=("data/raw/tracks.parquet",),
+            may_change=("data/*", "tunes/*")) for what, value, says, make in ROOTS),
+    *(Fault(f"params.yaml {what}", "stage download", says, make=make, absent=("data", "unpickled")) for what, says, make in PARAMS),
+    *(Fault(f"before {stage}: {what}", f"stage {stage}", says, make=prepared(make), may_change=("data/*", "data/**/*"))
+      for what, stage, says, make in BETWEEN),
+]  # fmt: skip
