@@ -56,7 +56,9 @@ def main(
 def separate(
     songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", readable=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.", readable=False)] = Path("out"),
-    model: Annotated[Path, typer.Option("--model", "-m", help="A model folder.", readable=False)] = Path("models/best"),
+    model: Annotated[
+        Path, typer.Option("--model", "-m", help="A model that `unsung models` lists, or a model folder.", readable=False)
+    ] = Path("songs"),
     calls: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="Network calls per window; the default suits the process.")
     ] = None,
@@ -80,9 +82,10 @@ def separate(
     from unsung.config.schema import Separate
     from unsung.config.section import validate
     from unsung.separation import Method, separate_files
+    from unsung.shipped import folder_of
 
     options = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}
-    separate_files(songs, out, Method(model, validate(Separate, options, "the options"), seed, calls=calls))
+    separate_files(songs, out, Method(folder_of(model), validate(Separate, options, "the options"), seed, calls=calls))
 
 
 @app.command()
@@ -131,7 +134,7 @@ def score(
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A model folder, such as models/best.", readable=False)],
+    model: Annotated[Path, typer.Argument(help="A model that `unsung models` lists, or a folder such as models/best.", readable=False)],
     format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="The format of the file.")] = "onnx",
     part: Annotated[
         Literal["separator", "call"], typer.Option(help="Songs to counterfactuals in one call, or a single network call.")
@@ -144,9 +147,20 @@ def export(
     """Write a model as one file that runs without unsung, on input of any length."""
     from unsung.export import write
     from unsung.files import is_stdout
+    from unsung.shipped import folder_of
 
-    path = write(model, format, part, out, int8)
+    path = write(folder_of(model), format, part, out, int8)
     typer.echo(path, err=is_stdout(path))
+
+
+@app.command()
+def models(
+    model: Annotated[Path | None, typer.Argument(help="One of them: show all of its card.", readable=False)] = None,
+) -> None:
+    """List the models that come with unsung and those in models/, or show the card of one."""
+    from unsung import shipped
+
+    typer.echo(shipped.described(shipped.card_of(model)) if model else shipped.listed(Path("models")))
 
 
 @app.command()

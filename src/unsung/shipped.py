@@ -73,6 +73,17 @@ def card_of(model: Path) -> Card:
         raise UserError(f"{path} is not a card that this version can read; install unsung again") from None
 
 
+def listed(folder: Path) -> str:
+    """A line for each shipped model and each model folder in `folder`."""
+    rows = []
+    for path in [FOLDER / name for name in names()] + sorted(config.parent for config in folder.glob("*/config.json")):
+        card = card_of(path) if (path / CARD).exists() else None
+        name = path.name if path.parent == FOLDER else str(path)
+        megabytes = sum(file.stat().st_size for file in path.iterdir()) / 1e6
+        rows.append(f"{name:<16} {megabytes:5.1f} MB  {card.summary if card else 'trained here'}")
+    return "\n".join(rows) or "no models are here; train one (dvc repro)"
+
+
 def described(card: Card) -> str:
     """A card as text for a terminal."""
     lines = [

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Complex, Float
 from pydantic import BaseModel, ConfigDict, PositiveInt, field_validator, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Generator, Tensor, nn
 
 from unsung import spectrum
@@ -165,7 +165,7 @@ class Separator(nn.Module):
         """Write config.json and weights.safetensors; the same model gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n")
-        save_file({name: value.contiguous().cpu() for name, value in self.state_dict().items()}, folder / WEIGHTS)
+        (folder / WEIGHTS).write_bytes(save({name: value.contiguous().cpu() for name, value in self.state_dict().items()}))
 
     @classmethod
     def load(cls, folder: Path) -> "Separator":
@@ -216,12 +216,10 @@ def _checked_weights(path: Path, config: Config) -> dict[str, Tensor]:
                 raise UserError(f"{path} {'lacks' if odd[0] in wanted else 'has the unknown'} {odd[0]}; {WHAT_TO_DO}")
             for name, weight in wanted.items():
                 part = file.get_slice(name)
-                found, fits = (part.get_dtype(), part.get_shape()), ("F32", list(weight.shape))
-                if found != fits:
-                    raise UserError(
-                        f"{path} has {name} as {found[0]} {found[1]}, the config wants {fits[0]} {fits[1]}; {WHAT_TO_DO}"
-                    )
-            weights = {name: file.get_tensor(name) for name in wanted}
+                found, shape = f"{part.get_dtype()} {part.get_shape()}", list(weight.shape)
+                if part.get_shape() != shape or part.get_dtype() not in {"F32", "F16"}:
+                    raise UserError(f"{path} has {name} as {found}, the config wants F32 or F16 {shape}; {WHAT_TO_DO}")
+            weights = {name: file.get_tensor(name).float() for name in wanted}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a whole safetensors file ({error}); {WHAT_TO_DO}") from None
     if odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
