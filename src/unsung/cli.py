@@ -134,7 +134,7 @@ def score(
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A model that `unsung models` lists, or a folder such as models/best.", readable=False)],
+    model: Annotated[Path, typer.Argument(help="One that `unsung models` lists, or a folder such as models/best.", readable=False)],
     format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="The format of the file.")] = "onnx",
     part: Annotated[
         Literal["separator", "call"], typer.Option(help="Songs to counterfactuals in one call, or a single network call.")

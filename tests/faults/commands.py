@@ -16,6 +16,7 @@ import yaml
 from tests.conftest import ROOT
 from tests.faults.fault import Fault
 from tests.faults.runner import MEGABYTE, Done, Limits
+from unsung.data.tracks import COLUMNS
 
 EXPORT = "export models/tiny"
 SCRIPT = f"{EXPORT} --format torchscript"
@@ -136,8 +137,8 @@ def stems(change: Callable[[Path], object] = lambda here: None) -> Callable[[Pat
             sound = 0.1 * rng.standard_normal((16_000, 1))
             soundfile.write(here / f"data/stems/test/A/{stem}.flac", sound, 8000)
             soundfile.write(here / f"data/separated/A/{stem if stem == 'vocals' else 'accompaniment'}.flac", 0.9 * sound, 8000)
-            rows.append({"track": "A", "split": "test", "ragged": False, "stem": stem, "path": f"A/{stem}.flac"})
-        pd.DataFrame(rows).to_parquet(here / "data/stems/test/tracks.parquet")
+            rows.append(("A", "test", False, stem, f"A/{stem}.flac", 0, None, 8000, 1, 16_000, ""))
+        pd.DataFrame(rows, columns=COLUMNS).to_parquet(here / "data/stems/test/tracks.parquet")
         pd.DataFrame({"step": [1, 2], "valid_sdr": [1.0, 2.0]}).to_csv(here / "models/curve.csv", index=False)
         pd.DataFrame({"calls": [1], "valid_sdr": [1.0], "tracks": [1]}).to_csv(here / "reports/calls.csv", index=False)
         for name, table in zip(("frames", "tracks"), scores(), strict=True):
@@ -364,7 +365,7 @@ FAULTS = [
         make=history(writing("dvc.lock", "stages: {evaluate: {deps: [{md5: 1}]}}\n")),
     ),
     Fault(
-        "compare: dvc.lock nested deeply", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "[" * 5000))
+        "compare: dvc.lock nested deeply", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "[" * 1500))
     ),
     Fault(
         "compare: a metric that is not there",
@@ -461,7 +462,7 @@ FAULTS = [
     ),
     Fault("preset: params.yaml is empty", "preset demo", "params.yaml", make=project(writing("params.yaml", b""))),
     Fault(
-        "preset: params.yaml is nested deeply", "preset demo", "nested too deeply", make=project(writing("params.yaml", "[" * 5000))
+        "preset: params.yaml is nested deeply", "preset demo", "nested too deeply", make=project(writing("params.yaml", "[" * 1500))
     ),
     Fault(
         "preset: a date that cannot be",

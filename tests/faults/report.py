@@ -79,13 +79,13 @@ def page(results: Results) -> str:
     for table, title in TITLES.items():
         lines += [f"## {title}", "", "| case | exit code | what is said |", "| -- | -- | -- |"]
         lines += [
-            f"| {_cell(what)} | {judged.code} | {_cell(judged.line)} |" for (of, what), judged in results.items() if of == table
+            f"| {cell(what)} | {judged.code} | {cell(judged.line)} |" for (of, what), judged in results.items() if of == table
         ]
         lines += [""]
     return mdformat.text("\n".join(lines), options={"wrap": 100, "number": True}, extensions={"gfm"})
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text that Markdown shows as it is."""
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>#|$&" else letter for letter in text)
 

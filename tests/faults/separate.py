@@ -603,7 +603,7 @@ SONGS = [
             "separate odd.wav -m models/tiny",
             "" if code == 0 else "Hz",
             code=code,
-            make=lambda here, rate=rate: noise(here / "odd.wav", 2000 / rate, rate),
+            make=lambda here, rate=rate: noise(here / "odd.wav", min(1, 2000 / rate) * 4, rate),
             whole=("out/odd/vocals.flac",) if code == 0 else (),
             after=lambda here, done, code=code: add_up(here, "odd.wav", "out/odd") if code == 0 else None,
         )
@@ -700,8 +700,8 @@ OPTIONS = [
         "a window that memory cannot hold",
         "separate long.wav -m models/tiny --window 1e9",
         "memory",
-        make=lambda here: noise(here / "long.wav", 3000, channels=1),
-        limits=Limits(memory=300 * 2**20),
+        make=lambda here: noise(here / "long.wav", 600, channels=1),
+        limits=Limits(memory=60 * 2**20),
         after=no_parts,
     ),
 ]

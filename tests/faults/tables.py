@@ -5,8 +5,10 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 import torch
+from _pytest.mark import ParameterSet
 
 from tests.conftest import ROOT, small_params
 from tests.faults.fault import Fault
@@ -27,6 +29,11 @@ def tables() -> dict[str, list[Fault]]:
     """The rows of each table that is there."""
     there = {module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])}
     return {name: import_module(f"tests.faults.{name}").FAULTS for name in TITLES if name in there}
+
+
+def rows(*names: str) -> list[ParameterSet]:
+    """The rows of some tables, for parametrize."""
+    return [pytest.param(fault, id=f"{name}: {fault.what}") for name in names for fault in tables()[name]]
 
 
 def make_template(folder: Path) -> Path:

@@ -2,33 +2,15 @@
 
 import shutil
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import ROOT
 from tests.faults.fault import check_whole, contents
-from tests.faults.runner import Limits, Runner
-from tests.faults.tables import make_template
+from tests.faults.runner import Limits
 from unsung import audio
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    running = Runner(ROOT / "src", ROOT)
-    yield running
-    running.close()
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("template"))
-
 
 NAMES = ["song.wav", "a/song.flac", "out/song.ogg", "out/vocals/vocals.flac", "out/song/song.wav", "out/accompaniment.flac"]
 SONGS = st.tuples(

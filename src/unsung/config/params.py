@@ -33,7 +33,8 @@ def read_yaml(path: Path, yaml: YAML, missing: str = "") -> Any:
         UserError: the file is not there (`missing` is what to say then) or is not YAML.
     """
     if not path.is_file():
-        raise UserError(missing or f"{path} is not here; run from the project's folder")
+        what = "is a folder, not a file" if path.is_dir() else "is not here"
+        raise UserError(missing or f"{path} {what}; run from the project's folder")
     try:
         return yaml.load(path)
     except (YAMLError, ValueError, AttributeError) as error:  # of a date, a number or a tag that cannot be

@@ -8,6 +8,7 @@ the sum of all stems but the vocals, as in museval; if no vocals are estimated, 
 are not. If its parts are estimated too, it is scored apart, with the stems that it leaves out.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -88,7 +89,8 @@ def tracks_of(folder: Path, other: Path | None = None) -> dict[str, Stems]:
             if path.name.lower().endswith(".stem.mp4"):
                 advice = "give a folder with a file for each (unsung's resample writes them)"
                 raise UserError(f"{path} holds all stems in one file; {advice}")
-            stems = tracks.setdefault(path.parent.relative_to(folder).as_posix(), {})
+            name = os.fsencode(path.parent.relative_to(folder)).decode(errors="backslashreplace")
+            stems = tracks.setdefault(name, {})
             if path.stem in stems:
                 raise UserError(f"{path} and {stems[path.stem].name} are the same stem; remove one")
             stems[path.stem] = path

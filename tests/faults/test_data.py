@@ -1,0 +1,15 @@
+"""Runs the faults of datasets, stages, scores and the other commands."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.fault import Fault, judge
+from tests.faults.runner import Runner
+from tests.faults.tables import rows
+
+
+@pytest.mark.parametrize("fault", rows("datasets", "scores", "commands"))
+def test_a_fault_is_borne(fault: Fault, runner: Runner, template: Path, tmp_path: Path):
+    judged = judge(fault, tmp_path, template, runner)
+    assert judged.verdict == "borne", f"{judged.verdict}: {judged.why}"

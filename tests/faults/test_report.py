@@ -1,0 +1,15 @@
+from tests.faults.report import PAGE, cell
+from tests.faults.tables import rows, tables
+
+
+def test_the_page_shows_every_case():
+    page = PAGE.read_text()
+    missing = [
+        fault.what for faults in tables().values() for fault in faults if f"\n| {cell(fault.what)} | {fault.code} |" not in page
+    ]
+    assert not missing, "run python -m tests.faults.report"
+
+
+def test_every_case_has_a_name_of_its_own():
+    names = [row.id for row in rows(*tables())]
+    assert len(set(names)) == len(names)
