@@ -20,6 +20,7 @@ from unsung.errors import UserError, one_line, told, told_in_one_line
         (MemoryError(), "the memory is full; end"),
         (OSError(errno.ENOMEM, ""), "the memory is full; end"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried"), "the memory is full; end"),
+        (RuntimeError("unable to mmap 9 bytes from file <a>: Cannot allocate memory (12)"), "the memory is full; end"),
         (OSError(errno.EAGAIN, ""), "the system gives no more processes"),
         (RuntimeError("can't start new thread"), "the system gives no more processes"),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from ruamel.yaml import YAML
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from recipes.songs import valid
 from recipes.songs.recipe import RECIPE
@@ -57,7 +57,7 @@ def ship(run: Path, data: Path, folder: Path) -> Card:
     )
     with atomically(folder) as partial:
         separator.save(partial)
-        save_file(half, partial / WEIGHTS)
+        (partial / WEIGHTS).write_bytes(save(half))
         (partial / CARD).write_text(card.model_dump_json(indent=1) + "\n")
     return card
 

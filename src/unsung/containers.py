@@ -9,7 +9,6 @@ import re
 import stat
 import zlib
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
@@ -86,9 +85,14 @@ def opened(path: Path) -> BinaryIO:
 
 def check_alone(path: Path) -> None:
     """Refuse a FLAC file behind which there is another one; all its bytes are read."""
-    with opened(path) as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        if content.find(b"fLaC\0\0\0\x22", content.find(b"fLaC") + 4) > 0:
-            _refuse_two(path)
+    beginning, found, before = b"fLaC\0\0\0\x22", 0, b""
+    with opened(path) as file:
+        while block := file.read(2**20):
+            block = before + block
+            found += block.count(beginning)
+            before = block[-len(beginning) + 1 :]
+    if found > 1:
+        _refuse_two(path)
 
 
 def _iff(path: Path, file: BinaryIO, size: int) -> Container:

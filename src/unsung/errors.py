@@ -96,7 +96,7 @@ def _of_memory(error: BaseException) -> bool:
     """Whether memory ran out, as the system, torch (not imported here) or the linker says it."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    words = {RuntimeError: ("llocator: can't", "out of memory"), ImportError: ("failed to map segment", "cannot allocate memory")}
+    words = {RuntimeError: ("llocator: can't", "out of memory", "Cannot allocate memory"), ImportError: ("failed to map segment", "cannot allocate memory")}
     return any(isinstance(error, kind) and word in str(error) for kind, some in words.items() for word in some)
 
 

@@ -126,7 +126,7 @@ def test_a_recording_that_changed_since_it_was_indexed_is_refused(tmp_path, raw_
     write_index(tmp_path, there, elsewhere, params.compute)
     (source,) = read_recordings(tmp_path, elsewhere)[0].stems["vocals"]
     soundfile.write(source.path, np.zeros((8000, 2)), 16_000)
-    with pytest.raises(UserError, match="has 8000 frames, not 64000 as when it was indexed; run dvc repro download"):
+    with pytest.raises(UserError, match="has 0.5 s, it had 4.0 s when it was listed; run the stage download again"):
         list(source.blocks(1))
 
 

@@ -416,7 +416,7 @@ PARAMS: list[tuple[str, str, Make]] = [
     ("wants to run a program", "params.yaml is not YAML", params('!!python/object/apply:os.mkdir ["unpickled"]\n')),
     ("grows a thousandfold", "params.yaml", params("a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 8)}]\n" for i in range(9)))),
-    ("is a folder", "params.yaml is not here", lambda here: (here / "params.yaml").mkdir()),
+    ("is a folder", "params.yaml is a folder, not a file", lambda here: (here / "params.yaml").mkdir()),
     ("is a FIFO", "params.yaml is not here", lambda here: os.mkfifo(here / "params.yaml")),
     ("is a link to nothing", "params.yaml is not here", lambda here: (here / "params.yaml").symlink_to("nowhere")),
     ("may not be read", "params.yaml", both(params("seed: 0\n"), closed("params.yaml"))),

@@ -66,11 +66,14 @@ def test_a_room_has_its_reverberation_time():
     assert 0.4 < np.argmax(decay < -30) / RATE < 0.7
 
 
+MADE = {"composed", "voices", "spoken", "plain_voices", "plain_speech", "arranged"}  # of what has one
+
+
 def test_every_pool_has_a_licence_and_a_credit():
     sources = YAML(typ="safe").load(SOURCES)
     known = {**sources["accompaniments"], **sources["songs"]}
     for pool in Recipe.load().pools:
-        assert pool.name in known or pool.name in {"composed", "voices", "spoken", "arranged"}  # made of the others
+        assert pool.name in known or pool.name in MADE
     for kind in sources.values():
         for source in kind.values():
             assert source["licence"] and source["credit"]
