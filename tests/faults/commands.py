@@ -16,11 +16,11 @@ import yaml
 from tests.conftest import ROOT
 from tests.faults.fault import Fault
 from tests.faults.runner import MEGABYTE, Done, Limits
-from unsung.data.tracks import COLUMNS
 
 EXPORT = "export models/tiny"
 SCRIPT = f"{EXPORT} --format torchscript"
 TRACKS = [f"Song {number}" for number in range(6)]
+COLUMNS = ["track", "split", "ragged", "stem", "path", "stream", "channel", "sample_rate", "channels", "frames", "sha256"]
 
 
 # compare: a repository in which a run was committed, and tagged `base`

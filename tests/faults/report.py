@@ -1,13 +1,15 @@
 """Writes docs/reliability.md from the faults: each is run, and what the user is told is shown.
 
 python -m tests.faults.report                 # run all and write the page
-python -m tests.faults.report --before OLD    # run all with the code of another checkout instead
+python -m tests.faults.report --before OLD    # run all in an older checkout, write before.csv
+python -m tests.faults.report --verdicts FILE # run all, write the verdicts alone
 python -m tests.faults.report --only "Ctrl-C" # run some, write nothing
 """
 
 import argparse
 import csv
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -46,10 +48,10 @@ This page is written by `python -m tests.faults.report`, which runs them all.
 """
 
 
-def judge_all(source: Path, only: str) -> Results:
-    """Run every fault whose name has `only` in it with the code in `source`."""
+def judge_all(only: str) -> Results:
+    """Run every fault whose name has `only` in it."""
     results = {}
-    runner = Runner(source, ROOT)
+    runner = Runner(ROOT / "src", ROOT)
     with tempfile.TemporaryDirectory(prefix="faults", ignore_cleanup_errors=True) as folder:
         template = make_template(Path(folder, "template"))
         for table, faults in tables().items():
@@ -90,19 +92,27 @@ def cell(text: str) -> str:
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>#|$&" else letter for letter in text)
 
 
+def judge_before(checkout: Path) -> None:
+    """Run these faults in an older checkout, with its code, stages and params."""
+    shutil.copytree(ROOT / "tests", checkout / "tests", dirs_exist_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
+    command = [sys.executable, "-m", "tests.faults.report", "--verdicts", str(BEFORE)]
+    subprocess.run(command, cwd=checkout, env=environment, check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--before", type=Path)
+    parser.add_argument("--verdicts", type=Path)
     parser.add_argument("--only", default="")
     args = parser.parse_args()
-    source = ((args.before or ROOT) / "src").resolve()
-    if os.environ.get("PYTHONPATH", "").split(os.pathsep)[0] != str(source):  # faults are arranged with that code, too
-        environment = {**os.environ, "PYTHONPATH": f"{source}{os.pathsep}{ROOT}"}
-        raise SystemExit(subprocess.run([sys.executable, "-m", "tests.faults.report", *sys.argv[1:]], env=environment).returncode)
-    results = judge_all(source, args.only)
-    print(dict(Counter(judged.verdict for judged in results.values())))
     if args.before:
-        with BEFORE.open("w", newline="") as file:
+        judge_before(args.before.resolve())
+        return
+    results = judge_all(args.only)
+    print(dict(Counter(judged.verdict for judged in results.values())))
+    if args.verdicts:
+        with args.verdicts.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["table", "case", "verdict"])
             writer.writerows([*case, judged.verdict] for case, judged in results.items())
