@@ -31,7 +31,8 @@ BEFORE = Path(__file__).with_name("before.csv")  # the verdicts on commit 0b8346
 VERDICTS = {
     "borne": "one true line, nothing lost",
     "traceback": "a traceback",
-    "wrong": "refused wrongly, misleading, or silently wrong",
+    "other words": "one line without what is wrong, where, or what to do",
+    "wrong": "refused wrongly, taken though bad, silently wrong, or more than one line",
     "lost": "a file of the user lost or changed",
     "hang": "a hang",
 }
