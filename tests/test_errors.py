@@ -1,11 +1,15 @@
 """What a run says when it ends badly; tests/faults has the commands."""
 
 import errno
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
+from tests.conftest import ROOT
 from unsung.errors import UserError, one_line, told, told_in_one_line
 
 
@@ -52,3 +56,22 @@ def test_an_interrupt_is_130_and_may_say_more(capsys, error, line):
 
 def test_a_line_holds_nothing_that_a_terminal_obeys():
     assert one_line("a\nb\r\x1b[31m \udcff \u65e5") == "a b \\x1b[31m \\udcff \u65e5"
+
+
+RUN = """
+from unsung.errors import told_in_one_line
+with told_in_one_line():
+    try:
+        import hit
+    finally:
+        print("later")
+"""
+
+
+def test_an_interrupt_while_modules_are_imported_ends_at_once(tmp_path):
+    """Compiled modules may drop the exception that Python raises for it, as pydantic's does."""
+    (tmp_path / "hit.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    (tmp_path / "run.py").write_text(RUN)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "run.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "unsung: stopped\n")

@@ -6,10 +6,13 @@ are told here. Any other exception is a bug of ours and keeps its traceback.
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
+from threading import current_thread, main_thread
+from types import FrameType
 from typing import NoReturn
 
 INTERRUPTED = 130  # the exit code of what Ctrl-C ended: 128 + SIGINT
@@ -60,6 +63,8 @@ def told_in_one_line() -> Iterator[None]:
     """
     _open_what_is_closed()
     try:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler and current_thread() is main_thread():
+            signal.signal(signal.SIGINT, _interrupt)
         yield
         sys.stdout.flush()  # here, because Python itself could only print a traceback
     except KeyboardInterrupt as error:
@@ -96,7 +101,10 @@ def _of_memory(error: BaseException) -> bool:
     """Whether memory ran out, as the system, torch (not imported here) or the linker says it."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    words = {RuntimeError: ("llocator: can't", "out of memory", "Cannot allocate memory"), ImportError: ("failed to map segment", "cannot allocate memory")}
+    words = {
+        RuntimeError: ("llocator: can't", "out of memory", "Cannot allocate memory"),
+        ImportError: ("failed to map segment", "cannot allocate memory"),
+    }
     return any(isinstance(error, kind) and word in str(error) for kind, some in words.items() for word in some)
 
 
@@ -122,6 +130,17 @@ def _end(line: str, code: int) -> NoReturn:
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     raise SystemExit(code) from None
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Ctrl-C: end at once while modules are imported, because compiled ones may drop the exception."""
+    while frame:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            with suppress(OSError):
+                os.write(2, b"unsung: stopped\n")
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def _open_what_is_closed() -> None:

@@ -32,7 +32,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 ENDS = st.one_of(
     st.none(),
-    st.tuples(st.sampled_from([signal.SIGKILL, signal.SIGINT, signal.SIGTERM]), st.floats(0, 0.5)),
+    st.tuples(st.sampled_from([signal.SIGKILL, signal.SIGINT, signal.SIGTERM]), st.floats(0.01, 0.5)),
     st.integers(0, 200_000),  # bytes of the largest file
 )
 
