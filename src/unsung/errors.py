@@ -133,7 +133,7 @@ def _end(line: str, code: int) -> NoReturn:
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
-    """Ctrl-C: end at once while modules are imported, because compiled ones may drop the exception."""
+    """Ctrl-C: end at once while modules are imported; compiled ones may drop the exception."""
     while frame:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             with suppress(OSError):
