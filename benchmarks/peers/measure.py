@@ -104,10 +104,10 @@ def separate(run: Run, bar: tqdm) -> None:
             with atomically(mixture) as partial, partial.open("wb") as file:
                 np.save(file, piece.mixture())
         jobs.append(Job(str(mixture), str(path), piece.sample_rate))
-    command = [sys.executable, "-m", "peers.worker", run.system.module]
     paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    command, pipe = worker_command(run.system.module), subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as process:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write("".join(f"{job.line}\n" for job in jobs))
         process.stdin.close()
@@ -115,6 +115,11 @@ def separate(run: Run, bar: tqdm) -> None:
             bar.update(run.estimates[Path(line.rstrip("\n"))].seconds)
     if process.returncode:
         raise UserError(f"{run.system.name} ended with exit code {process.returncode}; what it did is kept, run again")
+
+
+def worker_command(module: str) -> list[str]:
+    """What starts the process of a system."""
+    return [sys.executable, "-m", "peers.worker", module]
 
 
 def duration(seconds: float) -> str:
