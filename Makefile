@@ -100,9 +100,10 @@ bench: .venv/installed .bench/installed  ## Measure against peers: feeding, prep
 peers: export SETS ?= valid
 peers: export DATA ?=
 peers: export LIMIT ?=
+peers: export SYSTEMS ?=
 peers: .venv/installed  ## Measure the shipped model beside Spleeter and HTDemucs on recordings in DATA (needs npm; LIMIT=10 clips: a first look)
 	@test -n "$$DATA" || { echo "say where the recordings are: make peers DATA=...; benchmarks/peers/recordings.py has what is in it"; exit 1; }
-	$(IN_VENV) PYTHONPATH="benchmarks:$$PYTHONPATH" python -m peers.measure "$$DATA" --sets "$$SETS" $${LIMIT:+--limit "$$LIMIT"}
+	$(IN_VENV) PYTHONPATH="benchmarks:$$PYTHONPATH" python -m peers.measure "$$DATA" --sets "$$SETS" $${LIMIT:+--limit "$$LIMIT"} $${SYSTEMS:+--systems $$SYSTEMS}
 
 clean:  ## Remove environments and what a run leaves behind; dvc.lock, reports and downloads (.scratch/datasets) stay
 	rm -rf .venv .bench data models out

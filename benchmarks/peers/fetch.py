@@ -70,7 +70,7 @@ def _archive(package: Package, folder: Path) -> Path:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         said = next((line for line in lines if "error" in line.lower()), f"exit code {done.returncode}")
         what = f"{package.name} {package.version} cannot be fetched by {package.client} ({said})"
-        raise UserError(f"{what}; is the network away? Run again, or leave the system out (--systems)")
+        raise UserError(f"{what}; is the network away? Run again, or leave the system out (SYSTEMS)")
     return next(folder.iterdir())
 
 

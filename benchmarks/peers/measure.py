@@ -10,7 +10,8 @@ killed goes on, and nothing is done twice unless a model, a recording or the cod
 vocals are the system's; the accompaniment is the mixture minus the vocals. They are scored as by
 `unsung score`: medians over seconds, then over recordings; for MIR-1K also GNSDR, GSIR and GSAR.
 
-A whole run writes benchmarks/results/<date>/peers.csv and, with what it was made of, peers.json.
+A whole run writes benchmarks/results/<date>/peers.csv and, with what it was measured with,
+peers.json; without the test sets they are called peers_valid.
 """
 
 import argparse
@@ -63,6 +64,11 @@ class Run:
 
     system: System
     estimates: dict[Path, Piece]  # where each one goes
+
+    @property
+    def title(self) -> str:
+        """The system and the set."""
+        return f"{self.system.name}, {next(iter(self.estimates.values())).set}"
 
     @property
     def missing(self) -> dict[Path, Piece]:
@@ -137,13 +143,12 @@ def measure(data: Path, sets: str, systems: Sequence[System], limit: int | None)
     planned = runs(systems, some)
     for run in planned:
         if run.missing:
-            named = f"{run.system.name}, {next(iter(run.missing.values())).set}"
-            print(f"{named}: {len(run.missing)} of {len(run.estimates)} recordings, about {duration(run.seconds)}", flush=True)
+            print(f"{run.title}: {len(run.missing)} of {len(run.estimates)} recordings, about {duration(run.seconds)}")
     print(f"in all about {duration(sum(run.seconds for run in planned))}, and the scores", flush=True)
     for run in planned:
         if run.missing:
-            title = f"{run.system.name}, {next(iter(run.missing.values())).set}"
-            with tqdm(total=sum(piece.seconds for piece in run.missing.values()), desc=title, bar_format=results.BAR) as bar:
+            music = sum(piece.seconds for piece in run.missing.values())
+            with tqdm(total=music, desc=run.title, bar_format=results.BAR) as bar:
                 separate(run, bar)
     made: dict[tuple[str, str], results.Made] = {}
     for run in planned:
@@ -169,8 +174,9 @@ def main() -> None:
         if arguments.limit or len(systems) < len(SYSTEMS):
             print("a part of the systems or recordings: nothing is written to benchmarks/results/")
         else:
-            folder = ROOT / "benchmarks" / "results" / date.today().isoformat()
-            print(", ".join(map(str, results.write(table, folder, [system.driver for system in systems]))))
+            name = "peers" if arguments.sets == "test" else "peers_valid"
+            place = ROOT / "benchmarks" / "results" / date.today().isoformat() / f"{name}.csv"
+            print(", ".join(map(str, results.write(table, place, [system.driver for system in systems]))))
 
 
 if __name__ == "__main__":

@@ -131,8 +131,8 @@ def _text(value: Any, shape: str) -> str:
     return "" if pd.isna(value) else format(value, shape)
 
 
-def write(found: pd.DataFrame, folder: Path, drivers: Sequence[ModuleType]) -> tuple[Path, Path]:
-    """peers.csv, and peers.json with what it was measured with."""
+def write(found: pd.DataFrame, csv: Path, drivers: Sequence[ModuleType]) -> tuple[Path, Path]:
+    """The table, and beside it, as JSON, what it was measured with."""
     processor = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
     card = shipped.card_of(Path("songs"))
     made = {
@@ -142,7 +142,7 @@ def write(found: pd.DataFrame, folder: Path, drivers: Sequence[ModuleType]) -> t
         "model": {"made": card.made, "commit": card.commit, "hours": card.hours, "steps": card.steps},
         "weights": {path.name: sha256(path) for driver in drivers for path in driver.weights()},
     }
-    csv, system = folder / "peers.csv", folder / "peers.json"
+    system = csv.with_suffix(".json")
     with atomically(csv) as partial:
         _texts(found).to_csv(partial, index=False)
     with atomically(system) as partial:

@@ -141,7 +141,7 @@ def test_the_table_has_floor_systems_and_ceiling_with_what_they_cost(data, syste
     assert (tanh["recordings"], tanh["licence"]) == (3, "CC0-1.0") and tanh["seconds"] == pytest.approx(4.5)
     assert tanh["peak_MB"] > tanh["own_peak_MB"] > 0 and tanh["real_time_factor"] >= 0
     assert clips.loc["mixture", ["real_time_factor", "peak_MB", "licence"]].isna().all()
-    path, made = results.write(found, tmp_path / "out", [system.driver])
+    path, made = results.write(found, tmp_path / "out" / "peers.csv", [system.driver])
     rows = list(csv.DictReader(path.open()))
     assert tuple(rows[0]) == results.COLUMNS and rows[0]["licence"] == "" and len(rows) == 6
     assert results.shown(found).count("\n") == 7
