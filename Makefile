@@ -5,7 +5,7 @@ PYTHON ?= python3
 export DVC_NO_ANALYTICS := 1
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv"
 
-.PHONY: help demo demo-check test bench docs figures lint hooks format workflows types locked comparison comment summary lock clean
+.PHONY: help demo demo-check test bench peers docs figures lint hooks format workflows types locked comparison comment summary lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List the goals
@@ -96,6 +96,14 @@ bench: .venv/installed .bench/installed  ## Measure against peers: feeding, prep
 	$(IN_VENV) python benchmarks/shard_format.py
 	$(IN_VENV) python benchmarks/exported.py
 	$(IN_VENV) python benchmarks/scoring.py
+
+peers: export SETS ?= valid
+peers: export DATA ?=
+peers: export LIMIT ?=
+peers: export SYSTEMS ?=
+peers: .venv/installed  ## Measure the shipped model beside Spleeter and HTDemucs on recordings in DATA (needs npm; LIMIT=10 clips: a first look)
+	@test -n "$$DATA" || { echo "say where the recordings are: make peers DATA=...; benchmarks/peers/recordings.py has what is in it"; exit 1; }
+	$(IN_VENV) PYTHONPATH="benchmarks:$$PYTHONPATH" python -m peers.measure "$$DATA" --sets "$$SETS" $${LIMIT:+--limit "$$LIMIT"} $${SYSTEMS:+--systems $$SYSTEMS}
 
 clean:  ## Remove environments and what a run leaves behind; dvc.lock, reports and downloads (.scratch/datasets) stay
 	rm -rf .venv .bench data models out

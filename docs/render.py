@@ -9,6 +9,7 @@ What stands between two markers is written by this script:
     <!-- figure: FILE.csv COLUMN=VALUE ... COLUMN FORMAT -->: the one row with these values
     <!-- figure: FILE.csv median COLUMN FORMAT -->: the median over all rows
     <!-- table: FILE.csv -->: all of it
+    <!-- table: FILE.csv COLUMN=VALUE ... COLUMN,COLUMN,... -->: some rows, some columns
     <!-- datasets -->: one row for each provider
     <!-- dataset: PROVIDER -->: citation, licence and size
 
@@ -54,10 +55,15 @@ def figure(what: str, root: Path) -> str:
 
 
 def table(what: str, root: Path) -> str:
-    """All rows of a CSV file; an empty cell is a dash."""
-    rows = _rows(root / what.strip())
-    header = [name.replace("_", " ") for name in rows[0]]
-    return _markdown(header, [[value or "-" for value in row.values()] for row in rows])
+    """The rows of a CSV file that fit the conditions; an empty cell is a dash."""
+    path, *words = shlex.split(what)
+    conditions = [word for word in words if "=" in word]
+    rows = _fitting(root / path, conditions)
+    if not rows:
+        raise ValueError("no row fits")
+    names = [name for word in words if word not in conditions for name in word.split(",")] or list(rows[0])
+    header = [name.replace("_", " ") for name in names]
+    return _markdown(header, [[row[name] or "-" for name in names] for row in rows])
 
 
 def datasets() -> str:
@@ -119,11 +125,15 @@ def _of_json(path: Path, name: str) -> Any:
 def _of_csv(path: Path, conditions: Sequence[str], name: str) -> str | float:
     if conditions == ["median"]:
         return median(float(row[name]) for row in _rows(path))
-    wanted = dict(condition.split("=", 1) for condition in conditions)
-    rows = [row for row in _rows(path) if wanted.items() <= row.items()]
+    rows = _fitting(path, conditions)
     if len(rows) != 1:
         raise ValueError(f"{len(rows)} rows fit, one should")
     return rows[0][name]
+
+
+def _fitting(path: Path, conditions: Sequence[str]) -> list[dict[str, str]]:
+    wanted = dict(condition.split("=", 1) for condition in conditions)
+    return [row for row in _rows(path) if wanted.items() <= row.items()]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -58,6 +58,15 @@ def test_a_figure_that_is_not_there_is_named(project, what):
         render.rendered(marked("figure", what), project)
 
 
+def test_a_table_may_have_some_rows_and_columns_only(project):
+    (project / "runs.csv").write_text("set,way,peak_GB\na,one,1\nb,two,\na,three,3\n")
+    shown = render.rendered(marked("table", "runs.csv set=a way,peak_GB"), project)
+    assert "| way | peak GB |" in shown and "| one | 1 |" in shown and "| three | 3 |" in shown and "two" not in shown
+    for wrong, says in (("set=c way", "no row fits"), ("set=a gone", "there is no 'gone'")):
+        with pytest.raises(render.Unknown, match=says):
+            render.rendered(marked("table", f"runs.csv {wrong}"), project)
+
+
 def test_the_check_names_the_first_difference_until_it_is_written(project, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["render.py", "--check"])
     with pytest.raises(SystemExit, match=re.escape("docs/a.md:1: ")):

@@ -1,0 +1,1 @@
+"""The shipped model beside other separators: `make peers` runs measure.py."""
