@@ -78,7 +78,8 @@ def chosen(stage: str, params) -> list[str]:
 def every_choice(params):
     """The params with each provider, network and process in turn."""
     for provider in registry.PROVIDERS:
-        yield changed(params, data__provider=provider)
+        parts = {"root": "data/parts", "parts": {"demo": "songs"}} if provider == "mix" else {}
+        yield changed(params, data={**params.data.model_dump(), "provider": provider, **parts})
     for network in registry.NETWORKS:
         for process in registry.PROCESSES:
             yield changed(params, model__network=network, model__process=process)

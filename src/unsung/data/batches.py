@@ -41,7 +41,7 @@ class Segments(Dataset[Sample]):
         self.rest = tuple(stem for stem in shards.stems if stem not in targets)
         self.stft = shards.settings.stft
         self.longest = augment.longest(frames, settings, self.stft)
-        self.coherent, self.stems = _urns(shards, settings.remix, shares or {})
+        self.coherent, self.urns = _urns(shards, settings.remix, shares or {})
 
     def __getitem__(self, number: int) -> Sample:
         """Draw sample `number`."""
@@ -72,7 +72,7 @@ class Segments(Dataset[Sample]):
 
     def _remixed(self, stem: str, rng: np.random.Generator, extra_rng: np.random.Generator) -> Stem:
         """A stem of a moment of its own, varied, perhaps with another of its kind."""
-        urn = self.stems[stem]
+        urn = self.urns[stem]
         spectrum = self._read(stem, self._moment(urn, rng), augment.draw_warp(self.augment, extra_rng))
         spectrum = augment.vary(spectrum, self.augment, rng, extra_rng)
         if extra_rng.random() < self.augment.mixup:
