@@ -15,11 +15,11 @@ from unsung.training import train
 def main() -> None:
     params = load_params()
     shards, valid = Shards(SHARDS, "train", Settings.of(params)), read_index(STEMS / "valid")
+    credits = read_credits(RAW / CREDITS)
     settings = params.model_dump(include={"seed", "audio", "stft", "model", "train"})
     start = [folder / name for folder in [resume_folder(params)] if folder for name in (CONFIG, WEIGHTS)]
     files = [*start, SHARDS / MANIFEST, STEMS / "valid" / INDEX, *code_of("train", params)]
     key = fingerprint([settings, params.data.shares, params.network.model_dump(), params.process.forward.model_dump()], files)
-    credits = read_credits(RAW / CREDITS)
     with scratch("train", key) as folder:
         train(params, shards, valid, MODELS, folder, credits)
 

@@ -249,16 +249,21 @@ def _source(row: dict[str, Any], root: Roots) -> Source:
     return Source(path, int(row["stream"]), channel, known)
 
 
+def check_splits(entries: Sequence[Recording | Track]) -> None:
+    """Raise a UserError if a split has no track."""
+    if missing := [split for split in SPLITS if split not in {entry.split for entry in entries}]:
+        raise UserError(f"there is no {missing[0]} track; add one, or change how the splits are made (docs/data.md)")
+
+
 def write_splits(folder: Path, tracks: Sequence[Track], compute: Compute) -> None:
     """Write the index of each split to its own folder: what needs one depends on no other.
 
     Raises:
         UserError: a split has no track.
     """
+    check_splits(tracks)
     for split in SPLITS:
         some = [track for track in tracks if track.split == split]
-        if not some:
-            raise UserError(f"there is no {split} track; add one, or change how the splits are made (docs/data.md)")
         write_index(folder / split, some, folder / split, compute)
 
 

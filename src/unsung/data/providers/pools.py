@@ -38,7 +38,7 @@ def _is_a_line(words: str) -> str:
     return words.strip()
 
 
-Line = Annotated[str, Field(max_length=1000), AfterValidator(_is_a_line)]
+Line = Annotated[str, Field(max_length=2000), AfterValidator(_is_a_line)]
 
 
 class Settings(Section):
