@@ -1,11 +1,11 @@
 """Voices as records have them, out of dry recordings: as they are, moved in pitch and tract, and singing composed melodies.
 
-    python -m recipes.songs.voices VOICES OUT [--speech] [--plain] [--minutes 240] [--seed 0]
+    python -m recipes.songs.voices VOICES OUT [--speech] [--by world|psola|nothing] [--minutes 240] [--seed 0]
 
-VOICES holds folders of dry mono recordings; one with a `segments.tsv` (file, start, end) is a bank of syllables. About a third of
-the takes is the recording itself, the others are vocoded with WORLD (Morise et al. 2016, doi:10.1587/transinf.2015EDP7457); of
-spoken banks (`--speech`) nearly all are. Takes are numbered; one that exists is passed over, so that a run that was stopped
-goes on.
+VOICES holds folders of dry mono recordings; one with a `segments.tsv` (file, start, end) is a bank of syllables. By WORLD (Morise
+et al. 2016, doi:10.1587/transinf.2015EDP7457), about a third of the takes is the recording itself, the others are vocoded; of
+spoken banks (`--speech`) nearly all are. By PSOLA, pitch and speed change as well, but no sound is a vocoder's. By nothing, all are
+as they were recorded. Takes are numbered; one that exists is passed over, so that a run that was stopped goes on.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyworld
@@ -20,11 +21,21 @@ import soundfile
 import soxr
 from scipy import ndimage
 
+from recipes.songs import psola
 from recipes.songs.compose import Melody, compose
 from recipes.songs.declare import declare, sources
 from recipes.songs.production import RATE, Mono, levelled, produce
 
 PERIOD = 5.0  # ms between frames
+By = Literal["world", "psola", "nothing"]
+WAYS = {  # how often a take is the recording, moved, given another melody, or a melody on syllables; of singing, of speech
+    ("world", False): (0.35, 0.25, 0.1, 0.3),
+    ("world", True): (0.1, 0.05, 0.45, 0.4),
+    ("psola", False): (0.0, 0.6, 0.4, 0.0),
+    ("psola", True): (0.0, 0.1, 0.9, 0.0),
+    ("nothing", False): (1.0, 0.0, 0.0, 0.0),
+    ("nothing", True): (1.0, 0.0, 0.0, 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -54,12 +65,23 @@ class Frames:
         return pyworld.synthesize(np.ascontiguousarray(f0), self.envelope, self.noise, RATE, PERIOD).astype(np.float32)
 
 
-def take_apart(dry: Mono) -> Frames:
-    """WORLD's analysis."""
+def pitch_of(dry: Mono) -> tuple[np.ndarray, np.ndarray]:
+    """Hz, 0 where there is none, and seconds of each frame."""
     x = dry.astype(np.float64)
     f0, times = pyworld.dio(x, RATE, f0_floor=65.0, f0_ceil=1000.0, frame_period=PERIOD)
-    f0 = pyworld.stonemask(x, f0, times, RATE)
+    return pyworld.stonemask(x, f0, times, RATE), times
+
+
+def take_apart(dry: Mono) -> Frames:
+    """WORLD's analysis."""
+    f0, times = pitch_of(dry)
+    x = dry.astype(np.float64)
     return Frames(f0, pyworld.cheaptrick(x, f0, times, RATE), pyworld.d4c(x, f0, times, RATE))
+
+
+def parts_of(dry: Mono, by: By) -> Frames | psola.Grains:
+    """A voice, to be put together again at another pitch."""
+    return psola.cut(dry, pitch_of(dry)[0]) if by == "psola" else take_apart(dry)
 
 
 @cache
@@ -77,7 +99,7 @@ def human(points: int, rng: np.random.Generator) -> np.ndarray:
     return drift + jitter
 
 
-def moved(frames: Frames, own: float, rng: np.random.Generator) -> list[Mono]:
+def moved(frames: Frames | psola.Grains, own: float, rng: np.random.Generator) -> list[Mono]:
     """The same song by another singer; sometimes with a harmony. Low voices are scarce, so others go down more often."""
     goal = np.exp(rng.uniform(np.log(90), np.log(420)))
     semitones = np.clip(12 * np.log2(goal / own), -14, 12)
@@ -131,7 +153,7 @@ def sung(syllables: list[Frames], melody: Melody, tract: float, rng: np.random.G
     return Frames(f0, np.maximum(envelope, 1e-12), noise).tract(tract).sound(hertz)
 
 
-def intoned(frames: Frames, melody: Melody, tract: float, rng: np.random.Generator) -> Mono:
+def intoned(frames: Frames | psola.Grains, melody: Melody, tract: float, rng: np.random.Generator) -> Mono:
     """What was said or sung, slower, on another melody: every moment has the pitch of the note that sounds then."""
     places = np.arange(0, len(frames.f0) - 1, 1 / rng.uniform(1.0, 2.0))
     slower, seconds = frames.at(places).tract(tract), np.arange(len(places)) * PERIOD / 1000
@@ -198,14 +220,13 @@ def with_rests(dry: Mono, rng: np.random.Generator) -> Mono:
     return np.concatenate([before, np.zeros(round(rng.uniform(0.3, 2) * RATE), np.float32), after])
 
 
-def take(folder: Path, speech: bool, plain: bool, rng: np.random.Generator) -> np.ndarray:
-    """One produced take of a voice, (sample, 2); a plain one is not vocoded."""
-    ways = (0.1, 0.05, 0.45, 0.4) if speech else (0.35, 0.25, 0.1, 0.3)
-    way = "own" if plain else rng.choice(["own", "moved", "intoned", "sung"], p=ways)
+def take(folder: Path, speech: bool, by: By, rng: np.random.Generator) -> np.ndarray:
+    """One produced take of a voice, (sample, 2)."""
+    way = rng.choice(["own", "moved", "intoned", "sung"], p=WAYS[by, speech])
     if way == "own":
         parts = [with_rests(piece(folder, rng), rng)]
     elif way == "moved":
-        parts = moved(take_apart(with_rests(piece(folder, rng), rng)), own_pitch(folder), rng)
+        parts = moved(parts_of(with_rests(piece(folder, rng), rng), by), own_pitch(folder), rng)
     else:
         goal, tract = register(own_pitch(folder), rng)
         song = compose(rng, 20.0, lowest=round(goal) - 6)
@@ -214,7 +235,7 @@ def take(folder: Path, speech: bool, plain: bool, rng: np.random.Generator) -> n
             def sing(melody: Melody) -> Mono:
                 return sung(bank, melody, tract, rng)
         else:
-            frames = take_apart(with_rests(piece(folder, rng)[: 13 * RATE], rng))
+            frames = parts_of(with_rests(piece(folder, rng)[: 13 * RATE], rng), by)
 
             def sing(melody: Melody) -> Mono:
                 return intoned(frames, melody, tract, rng)
@@ -235,7 +256,7 @@ def main() -> None:
     parser.add_argument("voices", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--speech", action="store_true")
-    parser.add_argument("--plain", action="store_true", help="the recordings as they are: WORLD is in none of them")
+    parser.add_argument("--by", choices=["world", "psola", "nothing"], default="world")
     parser.add_argument("--minutes", type=float, default=240.0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -249,7 +270,7 @@ def main() -> None:
         folder = folders[rng.choice(len(folders), p=shares / shares.sum())]
         path = args.out / f"{args.seed}-{number:05}-{folder.name}.flac"
         if not path.exists():
-            sound = take(folder, args.speech, args.plain, rng)
+            sound = take(folder, args.speech, args.by, rng)
             unfinished = path.with_suffix(".part")
             soundfile.write(unfinished, sound, RATE, "PCM_16", format="FLAC")
             unfinished.replace(path)

@@ -365,7 +365,7 @@ FAULTS = [
         make=history(writing("dvc.lock", "stages: {evaluate: {deps: [{md5: 1}]}}\n")),
     ),
     Fault(
-        "compare: dvc.lock nested deeply", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "[" * 1500))
+        "compare: dvc.lock nested deeply", "compare base", "dvc.lock of base is not", make=history(writing("dvc.lock", "[" * 500))
     ),
     Fault(
         "compare: a metric that is not there",
@@ -462,7 +462,7 @@ FAULTS = [
     ),
     Fault("preset: params.yaml is empty", "preset demo", "params.yaml", make=project(writing("params.yaml", b""))),
     Fault(
-        "preset: params.yaml is nested deeply", "preset demo", "nested too deeply", make=project(writing("params.yaml", "[" * 1500))
+        "preset: params.yaml is nested deeply", "preset demo", "nested too deeply", make=project(writing("params.yaml", "[" * 500))
     ),
     Fault(
         "preset: a date that cannot be",

@@ -454,7 +454,7 @@ PARAMS: list[tuple[str, str, Make]] = [
     ("has two documents", "params.yaml is not YAML", params("a: 1\n---\nb: 2\n")),
     ("has a date that is none", "params.yaml is not YAML", params("a: 2020-13-45\n")),
     ("has a number of 9999 digits", "params.yaml", params("seed: " + "9" * 9999 + "\n")),
-    ("has 1500 brackets", "nested too deeply", params("[" * 1500)),
+    ("has 500 brackets", "nested too deeply", params("[" * 500)),
     ("wants to run a program", "params.yaml is not YAML", params('!!python/object/apply:os.mkdir ["unpickled"]\n')),
     ("grows a thousandfold", "params.yaml", params("a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 8)}]\n" for i in range(9)))),

@@ -34,7 +34,7 @@ class Fault:
     arguments: tuple[bytes | str, ...] | None = None  # where `command` cannot be split into them; {here}
 
 
-Verdict = Literal["borne", "traceback", "hang", "lost", "wrong"]
+Verdict = Literal["borne", "traceback", "hang", "lost", "wrong", "other words"]
 
 
 class Judged(NamedTuple):
@@ -49,8 +49,8 @@ class Judged(NamedTuple):
 def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
     """Run a fault in the folder `here`, a copy of `template`.
 
-    borne: as the row says. lost: a file that was there changed or went. wrong: the exit code, the
-    line, or a file that should be there or whole.
+    borne: as the row says. lost: a file that was there changed or went. wrong: the exit code, more
+    or less than one line, or a file that should be there or whole. other words: all but the line.
     """
     shutil.copytree(template, here, symlinks=True, dirs_exist_ok=True)
     fault.make(here)
@@ -78,7 +78,6 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
         assert done.code == fault.code, f"exit code {done.code} instead of {fault.code}: {done.err[-500:]}"
         if fault.code == 1 and 2 not in fault.limits.closed:
             assert len(lines) == 1 and line.startswith("unsung: "), f"not one line: {done.err[-1000:]!r}"
-        assert fault.says in (line if fault.code == 1 else done.out + done.err), f"{fault.says!r} is not in {line or done.out!r}"
         for pattern in fault.whole:
             found = sorted(here.glob(pattern))
             assert found, f"{pattern} is not there"
@@ -94,6 +93,8 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
         fault.after(here, done)
     except AssertionError as error:
         return Judged("wrong", str(error), line, done.code)
+    if fault.says not in (line if fault.code == 1 else done.out + done.err):
+        return Judged("other words", f"{fault.says!r} is not in {line or done.out!r}", line, done.code)
     return Judged("borne", "", line, done.code)
 
 

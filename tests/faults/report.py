@@ -31,7 +31,8 @@ BEFORE = Path(__file__).with_name("before.csv")  # the verdicts on commit 0b8346
 VERDICTS = {
     "borne": "one true line, nothing lost",
     "traceback": "a traceback",
-    "wrong": "refused wrongly, misleading, or silently wrong",
+    "other words": "one line, but in other words",
+    "wrong": "refused wrongly, taken though bad, silently wrong, or more than one line",
     "lost": "a file of the user lost or changed",
     "hang": "a hang",
 }
@@ -84,7 +85,8 @@ def page(results: Results) -> str:
             f"| {cell(what)} | {judged.code} | {cell(judged.line)} |" for (of, what), judged in results.items() if of == table
         ]
         lines += [""]
-    return mdformat.text("\n".join(lines), options={"wrap": 100, "number": True}, extensions={"gfm"})
+    options = {"wrap": 100, "number": True, "plugin": {"tables": {"compact_tables": True}}}  # as .mdformat.toml has it
+    return mdformat.text("\n".join(lines), options=options, extensions={"gfm", "tables"})
 
 
 def cell(text: str) -> str:

@@ -428,6 +428,7 @@ FAULTS = [
         f"{SCORE} --json pipe",
         code=0,
         make=a_reader,
+        may_change=("read.json",),
         after=lambda h, d: (_soon(h / "read.json"), scored(h, d, "read.json")),
     ),
     Fault("JSON to a folder", f"{SCORE} --json models", "models is a folder; name a file", make=arrange),

@@ -64,7 +64,7 @@ def test_no_input_is_touched_and_final_files_are_whole(songs, runs, runner, temp
         assert not done.hung and "Traceback" not in done.err, done.err
         after = contents(tmp_path)
         assert {name: after.get(name) for name in before} == before
-        for path in tmp_path.glob("out/*/*.flac"):
+        for path in tmp_path.glob("out/[!.]*/*.flac"):
             if str(path.relative_to(tmp_path)) not in before:
                 check_whole(path)
                 assert audio.is_whole(path)

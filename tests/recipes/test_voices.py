@@ -43,8 +43,9 @@ def test_syllables_sing_the_notes_of_a_melody(bank):
     assert np.abs(sound[: round(0.15 * RATE)]).max() < 0.02 * np.abs(sound).max()  # rests are silent
 
 
-def test_what_is_said_takes_the_pitch_of_the_melody(vowel):
-    sound = voices.intoned(voices.take_apart(vowel), MELODY, 1.0, np.random.default_rng(1))
+@pytest.mark.parametrize("by", ["world", "psola"])
+def test_what_is_said_takes_the_pitch_of_the_melody(vowel, by):
+    sound = voices.intoned(voices.parts_of(vowel, by), MELODY, 1.0, np.random.default_rng(1))
     assert pitch(sound, 0.3, 0.9) == pytest.approx(220.0, rel=0.05)
 
 
@@ -59,8 +60,9 @@ def test_a_tract_moves_the_envelope_and_keeps_the_pitch(vowel):
     assert np.allclose(moved.envelope[100, 120], frames.envelope[100, 100])
 
 
-def test_a_take_follows_from_its_seed(bank):
-    first, again = (voices.take(bank, False, False, np.random.default_rng(5)) for _ in range(2))
+@pytest.mark.parametrize("by", ["world", "psola", "nothing"])
+def test_a_take_follows_from_its_seed(bank, by):
+    first, again = (voices.take(bank, False, by, np.random.default_rng(5)) for _ in range(2))
     assert first.shape[1] == 2 and np.array_equal(first, again)
 
 
