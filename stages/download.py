@@ -1,19 +1,25 @@
-"""Download the dataset, or find it in its folder, and write the index of its stems and hashes."""
+"""Download the dataset, or find it in its folder, and write the index of its stems and hashes.
 
-from stages import RAW
+With a provider's name: do so for this part of a mix. Without: for the only provider, or join the
+parts.
+"""
+
+import sys
+
+from stages import PARTS, RAW
 from unsung.config.params import load_params
-from unsung.data.providers import provide
-from unsung.data.tracks import write_index
+from unsung.data.providers import prepare
 from unsung.errors import told_in_one_line
 
 
-def main() -> None:
+def main(part: str = "") -> None:
     params = load_params()
-    RAW.mkdir(parents=True, exist_ok=True)
-    root, tracks = provide(RAW, params)
-    write_index(RAW, tracks, root, params.compute, params.data.allow_missing)
+    if part:
+        prepare(PARTS / part, params.part(part))
+    else:
+        prepare(RAW, params)
 
 
 if __name__ == "__main__":
     with told_in_one_line():
-        main()
+        main(*sys.argv[1:])

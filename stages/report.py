@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages import METRICS, MODELS, REPORTS, SCORES, SEPARATED, STEMS, UNCERTAINTY
+from stages import METRICS, MODELS, RAW, REPORTS, SCORES, SEPARATED, STEMS, UNCERTAINTY
 from unsung.config.params import load_params
+from unsung.data.credits import CREDITS, read_credits
 from unsung.data.tracks import read_index
 from unsung.errors import UserError, told_in_one_line
 from unsung.files import atomically
@@ -28,7 +29,7 @@ def main() -> None:
     crossings = pd.read_csv("benchmarks/crossings.csv", dtype={"seconds": "Int64"})
     if lacking := set(params.model.targets) - set(whole["source"]):
         raise UserError(f"{SCORES} has no scores of {min(lacking)}; run the stage evaluate again (dvc repro -f evaluate)")
-    results = Results(aggregate.by_track(frames, whole), curve, calls, crossings)
+    results = Results(aggregate.by_track(frames, whole), curve, calls, crossings, read_credits(RAW / CREDITS))
     moments = chosen(results.scores, frames, params)
     shown = list(scenes(moments, read_index(STEMS / "test"), frames, SEPARATED, UNCERTAINTY, params))
     write_report(REPORTS / "report.md", results, [scene for scene in shown if scene.moment.worst is None], params)

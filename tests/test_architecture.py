@@ -20,6 +20,7 @@ from unsung.config.section import Section
 from unsung.errors import UserError
 
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+PART = PIPELINE.pop("part")  # of a mix; a stage for each, which does what download does for one provider
 LEFT_OUT = {  # of every stage's dependencies, on purpose
     "unsung.config": "what a value of params.yaml means is decided where it is used; DVC tracks the values",
     "unsung.errors": "words of error messages",
@@ -29,6 +30,7 @@ LEFT_OUT = {  # of every stage's dependencies, on purpose
 READ_ANYWAY = {  # params that a stage reads without depending on them
     "compute": "how the work is done",
     "data.root": "where the recordings lie; their hashes are a dependency",
+    "data.parts": "the same, of a mix; download, which joins them, depends on it",
     "train.resume_from": "part of train, which is a dependency",
 }
 CHOICES = {
@@ -76,7 +78,8 @@ def chosen(stage: str, params) -> list[str]:
 def every_choice(params):
     """The params with each provider, network and process in turn."""
     for provider in registry.PROVIDERS:
-        yield changed(params, data__provider=provider)
+        parts = {"root": "data/parts", "parts": {"demo": "songs"}} if provider == "mix" else {}
+        yield changed(params, data={**params.data.model_dump(), "provider": provider, **parts})
     for network in registry.NETWORKS:
         for process in registry.PROCESSES:
             yield changed(params, model__network=network, model__process=process)
@@ -95,6 +98,15 @@ def test_dvc_yaml_names_the_code_that_a_stage_runs_and_no_other(imports, params,
     folders = {path for path in code_of(stage, params, ROOT / "dvc.yaml") if (ROOT / path).is_dir()}
     superfluous = {path for path in named_by_some - needed_by_some if not folders & set(path.parents)}
     assert not {path for path in superfluous if path.name != "__init__.py"}, f"dvc.yaml names them for {stage}"
+
+
+def test_a_part_of_a_mix_depends_on_what_the_only_provider_does():
+    download, part = PIPELINE["download"], PART["do"]
+    own = {"${data.root}": "${item}", "src/unsung/data/providers/${data.provider}.py": "src/unsung/data/providers/${key}.py"}
+    assert part["deps"] == [own.get(dep, dep) for dep in download["deps"]]
+    other = {"data.provider", "data.parts", "providers.${data.provider}"}
+    assert {*part["params"]} == {*download["params"]} - other | {"providers.${key}"}
+    assert PART["foreach"] == "${data.parts}" and part["cmd"] == f"{download['cmd']} ${{key}}"
 
 
 def test_what_is_left_out_is_there_and_has_a_reason(imports):

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 import soundfile
 
+from recipes.songs.recipe import Recipe
 from tests.conftest import ROOT, song, write_song
+from tests.data.providers import write_pool
 from unsung.scoring.aggregate import COUNTS
 
 STAGES = ["download", "resample", "shard", "train", "sweep", "separate", "evaluate", "report"]
@@ -193,6 +195,52 @@ def test_a_folder_of_ones_own_goes_all_the_way(repository, tmp_path):
     repository.run("dvc", "exp", "run", "-S", "data.provider=folder", "-S", f"data.root={tmp_path / 'songs'}")
     assert "`folder`" in (repository.folder / "reports" / "report.md").read_text()
     assert repository.metrics()["counts"]["tracks"] >= 1
+    repository.run("git", "checkout", "-q", ".")
+    repository.run("dvc", "checkout")
+
+
+def test_the_preset_songs_goes_from_pools_to_a_model(repository, tmp_path):
+    """The recipe's pools, a track in each, and the songs that it composes to validate and test."""
+    for pool in Recipe.load().pools:
+        write_pool(tmp_path / pool.name, pool.kind)
+    for split in ("valid", "test"):
+        write_pool(tmp_path / f"composed_{split}", "songs", split)
+    repository.run("unsung", "preset", "songs", "--root", str(tmp_path))
+    small = ["audio.sample_rate=8000", "networks.band_split.dim=8", "networks.band_split.blocks=1", "networks.band_split.bands=12"]
+    small += ["stft.n_fft=256", "stft.hop_length=64", "train.steps=4", "train.valid_every=2", "train.warmup_steps=2"]
+    repository.run("dvc", "exp", "run", *(word for value in small for word in ("-S", value)))
+    text = (repository.folder / "reports" / "report.md").read_text()
+    assert "| voices | CC0-1.0 | The voices of a test |" in text and "composed 3.0, everything\\_is\\_free" in text.replace(
+        "_", "\\_"
+    )
+    credits = (repository.folder / "models" / "best" / "credits.csv").read_text()
+    assert credits.count("of a test") == len(Recipe.load().pools) + 2
+    assert repository.metrics()["counts"]["tracks"] == 1
+    repository.run("git", "checkout", "-q", ".")
+    repository.run("dvc", "checkout")
+
+
+def test_a_mix_prepares_its_parts_one_by_one(repository, tmp_path):
+    write_pool(tmp_path / "pools" / "voices", "vocals")
+    write_pool(tmp_path / "pools" / "bands", "accompaniment")
+    params, parts = repository.folder / "params.yaml", f"parts: {{demo: songs, pools: {tmp_path / 'pools'}}}"
+    new = {
+        "provider: demo": "provider: mix",
+        "root: songs": "root: data/parts",
+        "parts: {}": parts,
+        "shares: {}": "shares: {pools: 3.0}",
+    }
+    text = params.read_text()
+    for old, value in new.items():
+        text = text.replace(f"\n  {old}", f"\n  {value}", 1)
+    params.write_text(text)
+    ran = re.findall(r"^Running stage '([\w@]+)'", repository.run("dvc", "repro", "shard").stdout, re.MULTILINE)
+    assert set(ran[:2]) == {"part@demo", "part@pools"} and ran[2:] == STAGES[:3]
+    params.write_text(params.read_text().replace("pools: 3.0", "pools: 1.0"))
+    assert "Running stage" not in repository.run("dvc", "repro", "shard").stdout
+    write_pool(tmp_path / "pools" / "more", "vocals")
+    again = repository.run("dvc", "repro", "download").stdout
+    assert "Running stage 'part@pools'" in again and "Running stage 'part@demo'" not in again
     repository.run("git", "checkout", "-q", ".")
     repository.run("dvc", "checkout")
 

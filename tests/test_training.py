@@ -15,6 +15,7 @@ import wandb
 
 from tests.conftest import ROOT, changed
 from unsung import training
+from unsung.data.credits import Credit, read_credits
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
 from unsung.errors import UserError
@@ -96,6 +97,26 @@ def test_a_run_that_diverges_says_so(params, shards_folder, stems_folder, tmp_pa
             tmp_path / "s",
         )
     assert not (tmp_path / "o").exists()
+
+
+def test_a_model_carries_the_credits_that_its_recordings_ask_for(straight, params, shards_folder, stems_folder, tmp_path):
+    assert not (straight[0] / "best" / "credits.csv").exists()
+    credits, shards = (
+        [Credit("voices", "MIT", "A singer"), Credit("demo", "CC0-1.0")],
+        Shards(shards_folder, "train", Settings.of(params)),
+    )
+    (tmp_path / "s").mkdir()
+    training.train(params, shards, read_index(stems_folder / "valid"), tmp_path / "o", tmp_path / "s", credits)
+    assert all(read_credits(tmp_path / "o" / name / "credits.csv") == credits for name in ("best", "last"))
+    assert all(sha256(tmp_path / "o" / name) == straight[1][name] for name in FILES)
+    Separator.load(tmp_path / "o" / "best")
+
+
+def test_an_accompaniment_beside_what_it_contains_is_one_line(params, shards_folder, stems_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Shards, "stems", ("vocals", "drums", "accompaniment"), raising=False)
+    with pytest.raises(UserError, match="the shards have accompaniment and drums, which it contains"):
+        shards = Shards.__new__(Shards)
+        training.train(params, shards, read_index(stems_folder / "valid"), tmp_path / "o", tmp_path / "s")
 
 
 def test_a_target_that_is_not_there_is_one_line(params, shards_folder, stems_folder, tmp_path):

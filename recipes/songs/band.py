@@ -17,6 +17,7 @@ import tinysoundfont
 from scipy import signal
 
 from recipes.songs.compose import Melody, Part, Song, compose
+from recipes.songs.declare import declare, sources
 from recipes.songs.production import PRODUCTION, RATE, Stereo, equalised, filtered, levelled, placed, produce, room
 from recipes.songs.voices import own_pitch, register, sung, syllables_of
 from unsung.data.synth import band as own
@@ -213,10 +214,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=120.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--split", choices=["train", "valid", "test"], default="train", help="what OUT/pool.yaml says")
     args = parser.parse_args()
     fonts = sorted(args.soundfonts.glob("*.sf*"))
     banks = sorted({f.parent for f in args.voices.rglob("*.ogg")})
     args.out.mkdir(parents=True, exist_ok=True)
+    declare(args.out, "songs", sources("voices", "soundfonts"), args.split)
     for number in range(round(args.minutes * 60 / 24)):
         paths = {stem: args.out / f"{args.seed}-{number:05}.{stem}.flac" for stem in ("vocals", "accompaniment")}
         if all(path.exists() for path in paths.values()):

@@ -2,7 +2,8 @@
 
     python -m recipes.songs.fetch DATA OUT
 
-makes OUT/<source>/<file> for accompaniments and songs, and OUT/soundfonts/. It needs apt-get and dpkg-deb (Debian 12).
+makes OUT/<source>/<file> for accompaniments and songs, with a pool.yaml, and OUT/soundfonts/. It needs apt-get and dpkg-deb
+(Debian 12).
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-SOURCES = Path(__file__).with_name("sources.yaml")
+from recipes.songs.declare import SOURCES, declare
 
 
 def unpacked(package: str, cache: Path) -> Path:
@@ -45,6 +46,8 @@ def main() -> None:
                     place(file.with_name(f"{stem}.ogg"), args.out / name / f"{file.parent.name}.{stem}.ogg")
             else:
                 place(file, args.out / name / (f"{file.parent.name}-{file.name}" if same else file.name))
+        if (args.out / name).is_dir():
+            declare(args.out / name, "songs" if name in sources["songs"] else "accompaniment", [source])
     for source in sources["soundfonts"].values():
         file = next(unpacked(source["package"], args.out / ".packages").glob(source["files"]))
         place(file, args.out / "soundfonts" / file.name)

@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 from tinysoundfont import midi
 
 from recipes.songs.band import INSTRUMENTS, amplified, loaded
-from recipes.songs.fetch import SOURCES, unpacked
+from recipes.songs.declare import SOURCES, declare, sources
+from recipes.songs.fetch import unpacked
 from recipes.songs.production import RATE, Stereo, levelled, produce
 
 SUNG = (52, 53, 54, 85, 91)  # General MIDI's choirs and voices
@@ -123,6 +124,7 @@ def main() -> None:
     args = parser.parse_args()
     fonts = sorted((args.pools / "soundfonts").glob("*.sf*"))
     (args.pools / "arranged").mkdir(exist_ok=True)
+    declare(args.pools / "arranged", "accompaniment", sources("scores", "soundfonts"))
     for source in YAML(typ="safe").load(SOURCES)["scores"].values():
         root = unpacked(source["package"], args.pools / ".packages")
         everything = [found for file in sorted(root.glob(source["files"])) for found in scores(file)]

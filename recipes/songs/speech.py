@@ -16,7 +16,8 @@ import soundfile
 from ruamel.yaml import YAML
 from scipy import signal
 
-from recipes.songs.fetch import SOURCES, unpacked
+from recipes.songs.declare import SOURCES
+from recipes.songs.fetch import unpacked
 from recipes.songs.production import RATE, Mono, filtered, levelled
 from unsung import audio
 from unsung.errors import UserError

@@ -23,6 +23,7 @@ from scipy import ndimage
 
 from recipes.songs import psola
 from recipes.songs.compose import Melody, compose
+from recipes.songs.declare import declare, sources
 from recipes.songs.production import RATE, Mono, levelled, produce
 
 PERIOD = 5.0  # ms between frames
@@ -262,6 +263,7 @@ def main() -> None:
     folders = sorted({f.parent for f in args.voices.rglob("*.ogg")})
     shares = np.array([4.0 if f.name == "pjs" else 1.0 for f in folders])
     args.out.mkdir(parents=True, exist_ok=True)
+    declare(args.out, "vocals", sources("speech" if args.speech else "voices"))
     seconds, number = 0.0, 0
     while seconds < 60 * args.minutes:
         rng = np.random.default_rng([args.seed, number])

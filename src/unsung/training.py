@@ -30,6 +30,7 @@ from unsung.config.params import resume_folder
 from unsung.config.schema import Params
 from unsung.data import batches
 from unsung.data.batches import Sample
+from unsung.data.credits import Credit, write_credits
 from unsung.data.shards import Shards
 from unsung.data.tracks import Track
 from unsung.errors import UserError
@@ -42,19 +43,23 @@ STATE = "state.ckpt"
 PLATEAU_PATIENCE = 2  # validations without a better SDR before the one that halves the learning rate
 
 
-def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scratch: Path) -> None:
+def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scratch: Path, credits: Sequence[Credit] = ()) -> None:
     """Train, from the state in `scratch` if there is one; write best, last and curve.csv to `out`.
+
+    Both models get credits.csv where one of their recordings asks for credit.
 
     Raises:
         UserError: a target is not among the stems of the shards, or the loss is not a number.
     """
     if missing := set(params.model.targets) - set(shards.stems):
         raise UserError(f"there is no stem {min(missing)} in the shards, only {', '.join(shards.stems)}; mend model.targets")
+    if "accompaniment" in shards.stems and (parts := set(shards.stems) - {"accompaniment", *params.model.targets}):
+        raise UserError(f"the shards have accompaniment and {min(parts)}, which it contains; give all tracks the same stems")
     config = Config.of(params, covers_song=set(params.model.targets) == set(shards.stems))
     seed_everything(params.seed, verbose=False)
     module = Training(config, params, valid)
     frames = round(params.train.segment_seconds * config.sample_rate / config.hop_length)
-    segments = batches.Segments(shards, config.targets, frames, params.train.augment, params.seed)
+    segments = batches.Segments(shards, config.targets, frames, params.train.augment, params.seed, params.data.shares)
     keeper, done = Keeper(scratch), Progress.of(scratch / STATE)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its hints are for developers
     warnings.filterwarnings("ignore", module="lightning")
@@ -71,6 +76,9 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
     with atomically(out) as partial:
         shutil.copytree(scratch / "best", partial / "best")
         module.averaged.save(partial / "last")
+        if any(one.credit for one in credits):
+            write_credits(partial / "best", credits)
+            write_credits(partial / "last", credits)
         pd.DataFrame(keeper.curve).to_csv(partial / "curve.csv", index=False, float_format="%.6g", lineterminator="\n")
 
 

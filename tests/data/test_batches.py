@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from tests.conftest import changed
 from unsung.data.batches import Segments, Stretch, epochs, loader
-from unsung.data.shards import Settings, Shards
+from unsung.data.shards import Settings, Shards, write_shards
+from unsung.data.tracks import read_index
+from unsung.errors import UserError
 
 
 @pytest.fixture
@@ -126,3 +131,88 @@ def test_two_processes_see_together_what_one_sees(monkeypatch):
     alone = list(one)
     for step in range(2):
         assert found[0][3 * step : 3 * step + 3] + found[1][3 * step : 3 * step + 3] == alone[6 * step : 6 * step + 6]
+
+
+TONES = {"voices/a": 500, "voices/b": 800, "bands/c": 1500, "songs/d": 2500}  # Hz; the song's voice is at 3000
+
+
+@pytest.fixture(scope="module")
+def lacking(tmp_path_factory, stems_folder, params):
+    """Shards of two voices, an accompaniment and a song; each sounds in its first half only."""
+    folder, rate = tmp_path_factory.mktemp("lacking"), 8000
+    track, t = read_index(stems_folder / "train")[0], np.arange(8 * rate) / rate
+
+    def tone(name, hertz):
+        path = folder / f"{name.replace('/', ' ')} {hertz}.flac"
+        soundfile.write(path, 0.1 * np.sin(2 * np.pi * hertz * t) * (t < 3.9), rate)
+        return path
+
+    kinds = {"voices": "vocals", "bands": "accompaniment", "songs": "accompaniment"}
+    tracks = [replace(track, name=name, stems={kinds[name.split("/")[0]]: tone(name, hertz)}) for name, hertz in TONES.items()]
+    tracks[-1] = replace(tracks[-1], stems={"vocals": tone("songs/d", 3000), **tracks[-1].stems})
+    write_shards(folder / "shards", tracks, Settings.of(params), params.shards.megabytes, params.compute)
+    return Shards(folder / "shards", "train", Settings.of(params))
+
+
+@pytest.fixture
+def draw(lacking, params):
+    def segments(shares=None, **values) -> Segments:
+        settings = params.train.augment.model_copy(update={"silent": 0.0, **values})
+        return Segments(lacking, ("vocals",), 50, settings, 0, shares)
+
+    return segments
+
+
+def hertz_of(stem):
+    """Where a stem is loudest."""
+    return int(stem.abs().sum((0, 2)).argmax()) * 8000 / 256
+
+
+def test_a_remixed_stem_is_drawn_where_it_sounds(draw):
+    segments = draw(remix=1.0)
+    for number in range(60):
+        voice, rest = segments[number]["stems"]
+        assert hertz_of(voice) in (500, 812.5, 3000) and hertz_of(rest) in (1500, 2500)
+        assert torch.equal(segments[number]["stems"], draw(remix=1.0)[number]["stems"])
+
+
+def test_a_coherent_segment_is_of_a_track_that_has_all_stems(draw):
+    segments, silent = draw(remix=0.0), 0
+    for number in range(20):
+        voice, rest = segments[number]["stems"]
+        silent += not voice.any()
+        assert not voice.any() or (hertz_of(voice), hertz_of(rest)) == (3000, 2500)
+    assert 0 < silent < 20  # a moment of a song in which nobody sings is one, too
+
+
+@pytest.mark.parametrize(("shares", "found"), [({"voices": 3.0}, 0.75), ({"songs": 0.0}, 1.0), ({"voices": 0.0}, 0.0)])
+def test_shares_say_how_often_a_stem_is_of_a_folder(draw, shares, found):
+    segments = draw(shares, remix=1.0)
+    voices = sum(hertz_of(segments[number]["stems"][0]) < 1000 for number in range(200)) / 200
+    assert voices == pytest.approx(found, abs=0.08)
+
+
+def test_another_of_its_kind_is_drawn_where_it_sounds(draw):
+    voice = [draw(remix=1.0, mixup=1.0, gain=0.0, polarity=0.0)[number]["stems"][0].abs().sum((0, 2)) for number in range(10)]
+    peaks = [{f for f in (500, 800, 3000) if spectrum[round(f / 8000 * 256)] > 0.2 * spectrum.max()} for spectrum in voice]
+    assert {len(some) for some in peaks} == {1, 2} and set.union(*peaks) == {500, 800, 3000}
+
+
+@pytest.mark.parametrize(
+    ("values", "shares", "said"),
+    [
+        ({"remix": 0.5}, {"songs": 0.0}, "has all of vocals, accompaniment, and train.augment.remix is 0.5"),
+        ({"remix": 1.0}, {"songs": 0.0, "voices": 0.0}, "vocals sounds in no train track that is drawn from"),
+        ({"remix": 1.0}, {"singers": 1.0}, "data.shares has singers, and no train track lies there"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(draw, values, shares, said):
+    with pytest.raises(UserError, match=said):
+        draw(shares, **values)
+
+
+def test_shares_where_all_tracks_have_all_stems_leave_out_silence(make, params):
+    segments = make(remix=1.0, silent=0.0)
+    chosen = Segments(segments.shards, ("vocals",), 50, segments.augment, 0, {"Song 0": 1.0})
+    assert all(row.sounds("vocals") for row in chosen.urns["vocals"].rows)
+    assert not torch.equal(chosen[0]["stems"], segments[0]["stems"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 import torch
 
 from tests.conftest import ROOT, changed
@@ -98,11 +99,45 @@ def test_a_split_that_is_not_there_is_refused(shards_folder, settings):
         Shards(shards_folder, "test", settings)
 
 
-def test_tracks_of_different_stems_are_refused(tmp_path, stems_folder, settings, params):
+def test_a_valid_track_that_lacks_a_stem_is_refused(tmp_path, stems_folder, settings, params):
     first, second = read_index(stems_folder / "train")[0], read_index(stems_folder / "valid")[0]
     less = replace(second, stems={name: path for name, path in second.stems.items() if name != "bass"})
-    with pytest.raises(UserError, match="differ in the stem bass"):
+    with pytest.raises(UserError, match='"Song 1" has no bass, which other tracks have; only tracks to train on may lack one'):
         write_shards(tmp_path, [first, less], settings, 1.0, params.compute)
+
+
+def test_a_stem_that_a_track_lacks_is_null_and_takes_no_space(tmp_path, stems_folder, settings, params):
+    """The other stems are the same, and a track that has all of them has the same shards."""
+    full = read_index(stems_folder / "train")[0]
+    for name, stems in {"both": ("vocals", "other"), "lacking": ("vocals",)}.items():
+        tracks = [replace(full, name=one, stems={stem: full.stems[stem] for stem in some}) for one, some in (
+            ("A", ("vocals", "other")), ("B", stems))]  # fmt: skip
+        write_shards(tmp_path / name, tracks, settings, 1.0, params.compute)
+    both, lacking = (Shards(tmp_path / name, "train", settings) for name in ("both", "lacking"))
+    assert both.stems == lacking.stems == ("vocals", "other") and len(both.rows) == len(both.whole) == len(lacking.rows)
+    assert {row.track for row in lacking.whole} == {"A"}
+    for one, other in zip(both.rows, lacking.rows, strict=True):
+        np.testing.assert_array_equal(*(shards.stem(row, "vocals", 0, 9) for shards, row in ((both, one), (lacking, other))))
+        assert other.sounds("other") == (other.track == "A")
+    files = [sorted((tmp_path / name).glob("*.parquet")) for name in ("both", "lacking")]
+    assert sha256(files[0][0]) == sha256(files[1][0])
+    last = pq.read_table(files[1][-1])
+    assert last["other"].null_count == last["other_scale"].null_count == len(last)
+    sizes = [sum(path.stat().st_size for path in some if path.name > "00001") for some in files]
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+def test_a_row_knows_what_sounds_in_it(tmp_path, stems_folder, settings, params):
+    track, rate = read_index(stems_folder / "train")[0], 8000
+    t = np.arange(4 * rate) / rate
+    for decibels, sounds in ((-20, True), (-55, True), (-65, False), (-np.inf, False)):
+        path = tmp_path / f"{decibels}.flac"
+        soundfile.write(path, 10 ** (decibels / 20) * np.sin(2 * np.pi * 500 * t), rate, subtype="PCM_24")
+        write_shards(tmp_path / "s", [replace(track, stems={**track.stems, "vocals": path})], settings, 1.0, params.compute)
+        rows = Shards(tmp_path / "s", "train", settings).rows
+        assert {row.sounds("vocals") for row in rows} == {sounds} and not rows[0].sounds("kazoo")
+        if sounds:
+            assert 20 * np.log10(rows[1].peaks["vocals"]) == pytest.approx(decibels, abs=1)
 
 
 @pytest.mark.parametrize("name", ["track", "split", "start"])

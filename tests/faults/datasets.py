@@ -40,7 +40,7 @@ def small() -> str:
 def project(here: Path, provider: str = "folder", allow: bool = False, **more: object) -> None:
     """params.yaml and dvc.yaml of a small project whose recordings are in tunes/."""
     values = json.loads(small())
-    values["data"] = {"provider": provider, "root": "tunes", "allow_missing": allow}
+    values["data"] |= {"provider": provider, "root": "tunes", "allow_missing": allow}
     for key, value in more.items():
         *sections, last = key.split("__")
         place = values
@@ -106,7 +106,18 @@ def mir1k(here: Path) -> Path:
     return here / "tunes"
 
 
-LAYOUTS = {f.__name__: f for f in (folder, musdb18hq, musdb18, moisesdb, slakh2100, mir1k)} | {"musdb18_7s": musdb18}
+def pools(here: Path) -> Path:
+    """A pool of each kind, and songs to validate and to test."""
+    kinds = {"voices": "vocals", "bands": "accompaniment", "songs": "songs", "valid": "songs", "test": "songs"}
+    for name, kind in kinds.items():
+        for ending in ("a.vocals", "a.accompaniment") if kind == "songs" else ("a", "b"):
+            tone(here / "tunes" / name / f"{ending}.wav")
+        split = name if name in ("valid", "test") else "train"
+        (here / "tunes" / name / "pool.yaml").write_text(f"{{kind: {kind}, licence: MIT, credit: Me, split: {split}}}\n")
+    return here / "tunes"
+
+
+LAYOUTS = {f.__name__: f for f in (folder, musdb18hq, musdb18, moisesdb, slakh2100, mir1k, pools)} | {"musdb18_7s": musdb18}
 TARGETS = {"slakh2100": ["bass"]}
 
 
@@ -329,6 +340,37 @@ DATASETS = [
         link("MIR-1K/Wavfile/amy_1_01.wav", "gone")),
     bad("mir1k", "a folder that may not be read", "Wavfile (its folder cannot be read", closed("MIR-1K/Wavfile"),
         may_change=("data/*", "tunes/MIR-1K/Wavfile/*")),
+    bad("pools", "a pool without pool.yaml", "voices has no pool.yaml; write one with kind, licence and credit",
+        gone("voices/pool.yaml")),
+    bad("pools", "a pool.yaml that is empty", "pool.yaml is empty", put("voices/pool.yaml", b"")),
+    bad("pools", "a pool.yaml that is not YAML", "pool.yaml is not YAML", put("voices/pool.yaml", b"kind: [")),
+    bad("pools", "a pool.yaml that is not UTF-8", "pool.yaml is not YAML", put("voices/pool.yaml", b"kind: \xe9")),
+    bad("pools", "a pool.yaml that is a list", "pool.yaml has no keys and values", put("voices/pool.yaml", b"- 1")),
+    bad("pools", "a pool.yaml that is a folder", "voices has no pool.yaml; write one", both(
+        gone("voices/pool.yaml"), lambda root: (root / "voices/pool.yaml").mkdir())),
+    bad("pools", "a pool.yaml that may not be read", "pool.yaml", closed("voices/pool.yaml")),
+    bad("pools", "an unknown kind", "pool.yaml is 'voice': Input should be 'vocals', 'accompaniment' or 'songs'",
+        put("voices/pool.yaml", "{kind: voice, licence: MIT, credit: Me}")),
+    bad("pools", "no licence", "pool.yaml is missing; add it", put("voices/pool.yaml", "{kind: vocals, credit: Me}")),
+    bad("pools", "a credit of two lines", "it must be a line of words",
+        put("voices/pool.yaml", '{kind: vocals, licence: MIT, credit: "a\\nb"}')),
+    bad("pools", "a key that is none", "share in", put("voices/pool.yaml", "{kind: vocals, licence: MIT, credit: Me, share: 2}")),
+    bad("pools", "voices to validate on", "and only songs can validate or test",
+        put("voices/pool.yaml", "{kind: vocals, licence: MIT, credit: Me, split: valid}")),
+    bad("pools", "a song without its accompaniment", f"1 of 7 tracks cannot be used: songs/a (no a.accompaniment); {ALLOW}",
+        gone("songs/a.accompaniment.wav")),
+    bad("pools", "a song's file of another name", "songs/b (its name does not end in .vocals or .accompaniment)",
+        sound("songs/b.wav")),
+    bad("pools", "a voice that is not audio", "voices/a (a.wav is not audio", put("voices/a.wav", b"junk" * 99)),
+    bad("pools", "two voices of one name", 'are called "voices/a"; rename one', sound("voices/a.flac")),
+    bad("pools", "a pool without audio", "voices holds no audio file", both(gone("voices/a.wav"), gone("voices/b.wav"))),
+    bad("pools", "a pool that may not be read", "tunes/voices may not be read", closed("voices"),
+        may_change=("data/*", "tunes/voices/*")),
+    bad("pools", "no pool at all", "holds no pool, which is a folder of audio files with a pool.yaml", lambda root: [
+        shutil.rmtree(path) for path in root.iterdir()]),
+    fine("pools", "nothing wrong", lambda root: None, 7),
+    fine("pools", "a broken song is left out where that is allowed", gone("songs/a.vocals.wav"), 6, True, "left out"),
+    fine("pools", "a pool that is a link", moved_away("voices"), 7),
     fine("folder", "a broken track is left out where that is allowed", gone("train/A/vocals.wav"), 4, True,
          "1 of 5 tracks cannot be used: A (only accompaniment.wav); they are left out"),
     fine("musdb18hq", "a broken song is left out where that is allowed",
@@ -339,8 +381,8 @@ DATASETS = [
          gone("train/Track00000/mix.flac"), 3, True, "left out"),
     fine("mir1k", "a broken clip is left out where that is allowed", put("MIR-1K/Wavfile/amy_9_01.wav", b"x"), 3, True, "left out"),
     fine("musdb18", "a broken file is left out where that is allowed", put("train/A.stem.mp4", b"x"), 2, True, "left out"),
-    *(fine(name, "stray and hidden files", stray, {"moisesdb": 4, "slakh2100": 4, "mir1k": 4, "folder": 5}.get(name, 3))
-      for name in ("folder", "musdb18hq", "musdb18", "moisesdb", "slakh2100", "mir1k")),
+    *(fine(name, "stray and hidden files", stray, {"moisesdb": 4, "slakh2100": 4, "mir1k": 4, "folder": 5, "pools": 7}.get(name, 3))
+      for name in ("folder", "musdb18hq", "musdb18", "moisesdb", "slakh2100", "mir1k", "pools")),
     fine("folder", "a track folder that is a link", moved_away("train/A"), 5),
     fine("folder", "two links to one track", both(moved_away("train/A"), link("train/again", "../../elsewhere")), 5),
     fine("folder", "a loop of links", link("train/loop", ".."), 5),
@@ -431,6 +473,11 @@ PARAMS: list[tuple[str, str, Make]] = [
     ("has no truth value for one", "data.allow_missing in params.yaml is 'perhaps'",
      edited("allow_missing: false", "allow_missing: perhaps")),
     ("has an unknown provider", "data.provider in params.yaml is 'napster'", edited("provider: demo", "provider: napster")),
+    ("has a mix without parts", "data in params.yaml has provider mix and no parts; give some",
+     edited("provider: demo", "provider: mix")),
+    ("has parts without a mix", "data in params.yaml has parts, which only provider mix has",
+     edited("parts: {}", "parts: {demo: songs}")),
+    ("has a share below 0", "data.shares.demo in params.yaml is -1.0", edited("shares: {}", "shares: {demo: -1.0}")),
     ("has an unknown network", "model.network in params.yaml is 'x'", edited("network: band_split", "network: x")),
     ("has a target that is a path", "model.targets.0 in params.yaml is '../../x': a name has", edited("[vocals]", "[../../x]")),
     ("has an empty target", "model.targets.0 in params.yaml is '': a name has", edited("[vocals]", "['']")),
@@ -469,8 +516,9 @@ def _prepare() -> Path:
     project(there)
     folder(there)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "OMP_NUM_THREADS": "1"}
-    script = "import runpy, sys; [runpy.run_module('stages.' + name, run_name='__main__') for name in sys.argv[1:]]"
-    command = [sys.executable, "-c", script, "download", "resample", "shard"]
+    names = ["download", "resample", "shard"]
+    script = f"import runpy; [runpy.run_module('stages.' + name, run_name='__main__') for name in {names}]"
+    command = [sys.executable, "-c", script]
     subprocess.run(command, cwd=there, env=environment, check=True, capture_output=True)
     return there
 
@@ -536,8 +584,51 @@ BETWEEN: list[tuple[str, str, str, Make]] = [
     ("the valid index is junk", "train", RESAMPLE, put("data/stems/valid/tracks.parquet", b"x" * 99)),
 ]  # fmt: skip
 
+
+def mixed(change: Make, **data: object) -> Make:
+    """A project whose params want a mix of the demo and pools."""
+
+    def make(here: Path) -> None:
+        project(here)
+        values = json.loads((here / "params.yaml").read_text())
+        own = {"provider": "mix", "root": "data/parts", "parts": {"demo": "songs", "pools": "tunes"}}
+        (here / "params.yaml").write_text(json.dumps({**values, "data": {**values["data"], **own, **data}}))
+        pools(here)
+        change(here)
+
+    return make
+
+
+def nothing(here: Path) -> None:
+    """Leaves all as it is."""
+
+
+def shared(**shares: float) -> Make:
+    """The prepared project with shares, and the code that training fingerprints."""
+
+    def change(here: Path) -> None:
+        project(here, data__shares=shares)
+        for name in ("src", "stages"):
+            (here / name).symlink_to(ROOT / name)
+
+    return prepared(change)
+
+
+MIXES: list[tuple[str, str, str, Make]] = [
+    ("a part was not prepared", "download", "data/parts/demo/tracks.parquet is not here; run dvc repro part@demo", mixed(nothing)),
+    ("a part is none", "download", "data in params.yaml has napster among its parts", mixed(nothing, parts={"napster": "x"})),
+    ("a mix is mixed", "download", "data in params.yaml has mix among its parts", mixed(nothing, parts={"mix": "x"})),
+    ("the root of a mix is another", "download", "the root of a mix is data/parts", mixed(nothing, root="tunes")),
+    ("a share is of no track", "train", "data.shares has voices, and no train track lies there; remove it", shared(voices=2.0)),
+    ("all shares are 0", "train", "no train track that is drawn from has all of", shared(A=0.0, B=0.0, C=0.0)),
+    ("the credits are missing", "train", "run dvc repro download", prepared(gone("data/raw/credits.csv"))),
+    ("the credits are another table", "train", "is not a table of credits", prepared(put("data/raw/credits.csv", "a\n1\n"))),
+]  # fmt: skip
+
 FAULTS = [
     *DATASETS,
+    *(Fault(f"mix: {what}", f"stage {stage}", says, make=make, may_change=("data/*", "data/**/*", "tunes/**/*"))
+      for what, stage, says, make in MIXES),
     *(Fault(f"data.root {what}", "stage download", says, make=root(value, make), absent=("data/raw/tracks.parquet",),
             may_change=("data/*", "tunes/*")) for what, value, says, make in ROOTS),
     *(Fault(f"params.yaml {what}", "stage download", says, make=make, absent=("data", "unpickled")) for what, says, make in PARAMS),

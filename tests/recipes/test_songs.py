@@ -5,7 +5,7 @@ import torch
 from ruamel.yaml import YAML
 
 from recipes.songs import compose, production, valid
-from recipes.songs.fetch import SOURCES
+from recipes.songs.declare import SOURCES
 from recipes.songs.pools import Mixes, pack
 from recipes.songs.recipe import RECIPE, Recipe
 from recipes.songs.train import Run

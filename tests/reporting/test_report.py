@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import changed
 from tests.reporting.conftest import CALLS, CURVE
+from unsung.data.credits import Credit
 from unsung.files import portable, sha256
 from unsung.reporting import figures
 from unsung.reporting.report import Results, draw, write_report
@@ -16,9 +18,12 @@ CROSSINGS = pd.DataFrame(
 )
 
 
-def report(run, folder, scenes=None, **changes):
-    results = replace(Results(run.scores, CURVE, CALLS, CROSSINGS), **changes)
-    write_report(folder / "report.md", results, scenes or run.scenes()[:1], run.params)
+CREDITS = [Credit("voices", "CC-BY-SA-4.0", "A | choir"), Credit("Demo songs", "CC0-1.0")]
+
+
+def report(run, folder, scenes=None, params=None, **changes):
+    results = replace(Results(run.scores, CURVE, CALLS, CROSSINGS, CREDITS), **changes)
+    write_report(folder / "report.md", results, scenes or run.scenes()[:1], params or run.params)
     return (folder / "report.md").read_text()
 
 
@@ -41,6 +46,14 @@ def test_a_report_can_be_read_on_its_own(run, tmp_path):
     pictures = re.findall(r"!\[.*\]\((.*)\)", text)
     assert len(pictures) == 1 and (tmp_path / pictures[0]).read_bytes().startswith(b"\xff\xd8\xff")
     assert "nan" not in text.lower() and "None" not in text and "reports/listen.html" in text
+
+
+def test_licences_credits_and_shares_are_stated(run, tmp_path):
+    text = report(run, tmp_path)
+    assert "| data | licence | credit |" in text and "| voices | CC-BY-SA-4.0 | A \\| choir |" in text
+    assert "| Demo songs | CC0-1.0 | - |" in text and "by these shares" not in text
+    shares = changed(run.params, data__shares={"pools/voices": 2.0, "demo": 1.0})
+    assert "by these shares: pools/voices 2.0, demo 1.0." in report(run, tmp_path, params=shares)
 
 
 def test_a_report_without_a_score_says_so(run, tmp_path):

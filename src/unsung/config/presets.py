@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 from unsung.config.params import read_yaml
 from unsung.config.schema import params_schema
@@ -60,7 +61,10 @@ def _set(values: Any, wanted: Any, file: Path, above: str = "") -> None:
     for key, value in wanted.items():
         if key not in values or isinstance(values[key], dict) != isinstance(value, dict):
             raise UserError(f"{above}{key} in {file} is not a parameter; remove it or mend its name")
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (not values[key] or values[key].fa.flow_style()):  # in braces: one value
+            values[key] = CommentedMap(value)
+            values[key].fa.set_flow_style()
+        elif isinstance(value, dict):
             _set(values[key], value, file, f"{above}{key}.")
         elif isinstance(value, list) and isinstance(values[key], list):
             values[key][:] = value  # in place, so that it stays on one line

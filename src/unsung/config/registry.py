@@ -23,6 +23,8 @@ PROVIDERS: Registry = {
     "moisesdb": "unsung.data.providers.moisesdb",
     "slakh2100": "unsung.data.providers.slakh2100",
     "mir1k": "unsung.data.providers.mir1k",
+    "pools": "unsung.data.providers.pools",
+    "mix": "unsung.data.providers.mix",
 }
 NETWORKS: Registry = {
     "band_split": "unsung.models.networks.band_split",

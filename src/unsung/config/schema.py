@@ -24,12 +24,26 @@ from unsung.config.section import (
 )
 
 Accelerator = Literal["cpu", "gpu", "mps", "auto"]
+MIX, PARTS = "mix", "data/parts"  # the provider that joins others, and where each of them is prepared
 
 
 class Data(Section):
     provider: str
     root: str
     allow_missing: bool
+    parts: dict[str, str]  # of a mix: each provider's root
+    shares: dict[str, Weight]  # of folders of tracks, and of tracks
+
+    @model_validator(mode="after")
+    def _parts_are_those_of_a_mix(self) -> "Data":
+        if (self.provider == MIX) != bool(self.parts):
+            few, many = "has provider mix and no parts; give some, such as {demo: songs, pools: ../pools}", "has parts, which only"
+            raise ValueError(few if self.provider == MIX else f"{many} provider mix has; empty them ({{}}), or choose mix")
+        if odd := sorted(set(self.parts) - (set(registry.PROVIDERS) - {MIX})):
+            raise ValueError(f"has {odd[0]} among its parts, which is not a provider that can be mixed; remove it or mend its name")
+        if self.provider == MIX and self.root != PARTS:
+            raise ValueError(f"has provider mix and root {self.root}; the root of a mix is {PARTS}, each part has its own")
+        return self
 
 
 class Audio(Section):
@@ -189,6 +203,11 @@ class Params(Section):
     evaluate: Evaluate
     report: Report
     compute: Compute
+
+    def part(self, name: str) -> "Params":
+        """The params as they were if this part of a mix were the only provider."""
+        data = self.data.model_copy(update={"provider": name, "root": self.data.parts[name], "parts": {}})
+        return self.model_copy(update={"data": data})
 
     @property
     def provider(self) -> Section:

@@ -2,9 +2,12 @@
 
 A coherent sample is one moment of one song. Any other takes each stem from a moment of its own
 (Uhlich et al. 2017, doi:10.1109/ICASSP.2017.7952158), varied by augment.py. Some have no target.
+
+Where tracks lack stems or folders of tracks have shares, each stem is drawn from rows in which it
+sounds, and a coherent sample from rows that have all stems. Otherwise all rows are alike.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +18,8 @@ from unsung.config.schema import Augment, Params, Train
 from unsung.data import augment
 from unsung.data.augment import Stem, Stems
 from unsung.data.shards import Row, Shards
+from unsung.data.shares import Shares, Urn, check_shares
+from unsung.errors import UserError
 
 Moment = tuple[Row, int]  # a row and its first frame
 # stems: complex (target + 1, channel, freq, frame), the last is the sum of all others; number: ().
@@ -23,13 +28,20 @@ Sample = dict[str, Tensor]
 
 
 class Segments(Dataset[Sample]):
-    """All samples of a run by number."""
+    """All samples of a run by number.
 
-    def __init__(self, shards: Shards, targets: tuple[str, ...], frames: int, settings: Augment, seed: int) -> None:
+    Raises:
+        UserError: a share is of no track, or there is nothing to draw.
+    """
+
+    def __init__(
+        self, shards: Shards, targets: tuple[str, ...], frames: int, settings: Augment, seed: int, shares: Shares | None = None
+    ) -> None:
         self.shards, self.targets, self.frames, self.augment, self.seed = shards, targets, frames, settings, seed
         self.rest = tuple(stem for stem in shards.stems if stem not in targets)
         self.stft = shards.settings.stft
         self.longest = augment.longest(frames, settings, self.stft)
+        self.coherent, self.urns = _urns(shards, settings.remix, shares or {})
 
     def __getitem__(self, number: int) -> Sample:
         """Draw sample `number`."""
@@ -48,7 +60,7 @@ class Segments(Dataset[Sample]):
         extra_rng = np.random.default_rng([self.seed, number, 1])  # for what is off by default: it leaves rng's draws alone
         kind = rng.random()
         coherent, silent = kind < 1 - self.augment.remix, 1 - kind <= self.augment.silent
-        moment, warped = self._moment(rng), augment.draw_warp(self.augment, extra_rng)
+        moment, warped = self._moment(self.coherent, rng), augment.draw_warp(self.augment, extra_rng)
         sample[-1] = 0
         for place, stem in enumerate((*self.targets, *self.rest)):
             spectrum = self._read(stem, moment, warped) if coherent else self._remixed(stem, rng, extra_rng)
@@ -60,10 +72,11 @@ class Segments(Dataset[Sample]):
 
     def _remixed(self, stem: str, rng: np.random.Generator, extra_rng: np.random.Generator) -> Stem:
         """A stem of a moment of its own, varied, perhaps with another of its kind."""
-        spectrum = self._read(stem, self._moment(rng), augment.draw_warp(self.augment, extra_rng))
+        urn = self.urns[stem]
+        spectrum = self._read(stem, self._moment(urn, rng), augment.draw_warp(self.augment, extra_rng))
         spectrum = augment.vary(spectrum, self.augment, rng, extra_rng)
         if extra_rng.random() < self.augment.mixup:
-            second = self._read(stem, self._moment(extra_rng), (1.0, 0.0))
+            second = self._read(stem, self._moment(urn, extra_rng), (1.0, 0.0))
             spectrum = spectrum + augment.vary(second, self.augment, extra_rng, extra_rng)
         return spectrum
 
@@ -74,9 +87,29 @@ class Segments(Dataset[Sample]):
         needed = augment.needed(self.frames, warped[0], self.stft)
         return augment.warp(self.shards.stem(row, stem, first, needed), *warped, self.frames, self.stft)
 
-    def _moment(self, rng: np.random.Generator) -> Moment:
-        row = self.shards.rows[rng.integers(len(self.shards.rows))]
+    def _moment(self, urn: Urn, rng: np.random.Generator) -> Moment:
+        row = urn.draw(rng)
         return row, int(rng.integers(self.shards.settings.frames - self.longest + 1))
+
+
+def _urns(shards: Shards, remix: float, shares: Shares) -> tuple[Urn, Mapping[str, Urn]]:
+    """What coherent samples are drawn from, and what each stem of a remixed one.
+
+    Raises:
+        UserError: one that is needed is empty, or a share is of no track.
+    """
+    check_shares(shares, {row.track for row in shards.rows})
+    all_of_them, whole = Urn(shards.rows), shards.whole
+    if not shares and len(whole) == len(shards.rows):
+        return all_of_them, dict.fromkeys(shards.stems, all_of_them)
+    coherent = Urn(whole, shares) if remix < 1 else all_of_them  # with 1 it is never read
+    if coherent.empty:
+        have = f"no train track that is drawn from has all of {', '.join(shards.stems)}"
+        raise UserError(f"{have}, and train.augment.remix is {remix}; set it to 1, or add songs that have them")
+    urns = {stem: Urn([row for row in shards.rows if row.sounds(stem)], shares) for stem in shards.stems}
+    if lacking := [stem for stem, urn in urns.items() if remix and urn.empty]:
+        raise UserError(f"{lacking[0]} sounds in no train track that is drawn from; add recordings of it, or mend data.shares")
+    return coherent, urns
 
 
 class Stretch(Sampler[int]):

@@ -7,7 +7,7 @@ settings that made it. `manifest.json`, written last, lists the files. Mixtures 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from itertools import chain, islice, pairwise
@@ -30,6 +30,7 @@ MANIFEST = "manifest.json"
 Entry = dict[str, object]  # of the manifest: file, rows, sha256
 Columns = dict[str, object]  # of a row, by name
 PEAK = 2.0**15  # the largest part of a stored spectrum
+SOUNDS = 1e-3  # of a full-scale sine's peak: -60 dB; a stem whose spectrum stays below is silent
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,18 @@ class Settings:
 def write_shards(folder: Path, tracks: Sequence[Track], settings: Settings, megabytes: float, compute: Compute) -> None:
     """Write all tracks as shards of at most `megabytes` before compression, and their manifest.
 
+    A stem that a train track lacks is null in its rows, which takes no space.
+
     Raises:
-        UserError: the tracks do not all have the same stems.
+        UserError: a valid track lacks a stem that another track has.
     """
-    stems = [stem for stem in tracks[0].stems if stem != "mixture"]
+    stems = list(dict.fromkeys(stem for track in tracks for stem in track.stems if stem != "mixture"))
     if taken := set(stems) & {"track", "split", "start", *(f"{stem}_scale" for stem in stems)}:
         raise UserError(f'a stem cannot be called "{min(taken)}", because that is a column of the shards; rename its files')
     for track in tracks:
-        if missing := set(stems) ^ (set(track.stems) - {"mixture"}):
-            names = f'"{track.name}" and "{tracks[0].name}"'
-            raise UserError(f"{names} differ in the stem {min(missing)}; give all tracks the same stems")
+        if track.split != "train" and (missing := set(stems) - set(track.stems)):
+            what = "only tracks to train on may lack one; add it, or give all tracks the same stems"
+            raise UserError(f'"{track.name}" has no {min(missing)}, which other tracks have; {what}')
     rows = max(1, int(megabytes * 1e6 / (settings.row_bytes * len(stems))))
     work = partial(_write_track, folder=folder, stems=stems, settings=settings, rows=rows)
     entries = parallel.over(work, list(enumerate(tracks)), compute, desc="shard")
@@ -88,8 +91,9 @@ def _write_track(job: tuple[int, Track], folder: Path, stems: Sequence[str], set
     """Write the shards of one track: their entries in the manifest."""
     number, track = job
     entries: list[Entry] = []
-    waiting = segments(track, stems, settings)
-    frames = audio.facts(track.stems[stems[0]]).frames
+    own = [stem for stem in stems if stem in track.stems]
+    waiting = segments(track, own, settings)
+    frames = audio.facts(track.stems[own[0]]).frames
     with written_by("resample"):
         for shard in range(-(-frames // (rows * settings.frames * settings.hop_length))):
             path = folder / f"{number:05}-{shard:03}.parquet"
@@ -151,11 +155,17 @@ def write_shard(path: Path, rows: Iterable[Columns], stems: Sequence[str], setti
 
 @dataclass(frozen=True)
 class Row:
-    """Where a segment is."""
+    """Where a segment is, and what sounds in it."""
 
     file: Path
     group: int
     start: int  # samples
+    track: str
+    peaks: Mapping[str, float]  # of the spectra of its stems; that of a full-scale sine is 1
+
+    def sounds(self, stem: str) -> bool:
+        """Whether it has this stem, and not silent."""
+        return self.peaks.get(stem, 0.0) > SOUNDS
 
 
 class Shards:
@@ -171,12 +181,24 @@ class Shards:
         for name, count in _listed(folder):
             path = folder / name
             self.stems = _check(path, settings)
-            where = pq.read_table(path, columns=["split", "start"]).to_pylist()
+            scales = [f"{stem}_scale" for stem in self.stems]
+            where = pq.read_table(path, columns=["split", "start", "track", *scales]).to_pylist()
             if len(where) != count:
                 raise UserError(f"{path} has {len(where)} segments, not {count}; run dvc repro shard")
-            self.rows += [Row(path, i, r["start"]) for i, r in enumerate(where) if r["split"] == split]
+            self.rows += [self._row(path, i, row) for i, row in enumerate(where) if row["split"] == split]
         if not self.rows:
             raise UserError(f"{folder} has no segment of a {split} track; check the split of the data (docs/data.md)")
+
+    def _row(self, path: Path, group: int, row: Columns) -> Row:
+        sine = self.settings.n_fft / 4  # the peak of its spectrum
+        scales = {stem: row[f"{stem}_scale"] for stem in self.stems}
+        peaks = {stem: float(scale) * PEAK / sine for stem, scale in scales.items() if isinstance(scale, float)}
+        return Row(path, group, int(str(row["start"])), str(row["track"]), peaks)
+
+    @property
+    def whole(self) -> list[Row]:
+        """The rows that have all stems."""
+        return [row for row in self.rows if len(row.peaks) == len(self.stems)]
 
     def stem(self, row: Row, stem: str, first: int, frames: int) -> Complex[np.ndarray, "channel freq frame"]:
         """`frames` frames of a stem's spectrum in a row, from frame `first` on."""

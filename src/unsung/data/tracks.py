@@ -32,6 +32,7 @@ COLUMNS = ("track", "split", "ragged", "stem", "path", "stream", "channel", "sam
 MAX_MISSING = 1.0  # seconds by which the stems of a track may differ in length
 SHOWN, SHOWN_LETTERS = 20, 60  # faults that are named when they stop a run, and letters of a name
 Fault = tuple[str, str]  # a track, and why it cannot be used
+Roots = Path | Mapping[str, Path]  # what paths begin at: a folder, or one for each first part of a path
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,11 @@ def write_index(
         refuse(faults, len(entries), "mend them, or set data.allow_missing to true")
     elif faults:
         print(f"unsung: {counted(faults, len(entries))}; they are left out", file=sys.stderr)
-    table = pd.DataFrame([row for some, fault in found for row in some if not fault])
+    write_table(folder, pd.DataFrame([row for some, fault in found for row in some if not fault]))
+
+
+def write_table(folder: Path, table: pd.DataFrame) -> None:
+    """Write an index as `read_table` has it."""
     table["channel"] = table["channel"].astype("Int64")
     with atomically(folder / INDEX) as path:
         table.to_parquet(path, index=False)
@@ -224,7 +229,7 @@ def _fault_of_names(entry: Recording | Track) -> str:
     return next((f"{str(path)!r} cannot be shown" for path in paths if _is_odd(str(path))), "")
 
 
-def read_recordings(folder: Path, root: Path) -> list[Recording]:
+def read_recordings(folder: Path, root: Roots) -> list[Recording]:
     """The recordings of `folder`/tracks.parquet in their order, with paths below `root`."""
     recordings = []
     for name, rows in read_table(folder).groupby("track", sort=False):
@@ -236,10 +241,18 @@ def read_recordings(folder: Path, root: Path) -> list[Recording]:
     return recordings
 
 
-def _source(row: dict[str, Any], root: Path) -> Source:
+def _source(row: dict[str, Any], root: Roots) -> Source:
     channel = None if pd.isna(row["channel"]) else int(row["channel"])
     known = audio.Facts(*(int(row[key]) for key in ("sample_rate", "channels", "frames")))
-    return Source(root / row["path"], int(row["stream"]), channel, known)
+    first, _, rest = row["path"].partition("/")
+    path = root / row["path"] if isinstance(root, Path) else root[first] / rest
+    return Source(path, int(row["stream"]), channel, known)
+
+
+def check_splits(entries: Sequence[Recording | Track]) -> None:
+    """Raise a UserError if a split has no track."""
+    if missing := [split for split in SPLITS if split not in {entry.split for entry in entries}]:
+        raise UserError(f"there is no {missing[0]} track; add one, or change how the splits are made (docs/data.md)")
 
 
 def write_splits(folder: Path, tracks: Sequence[Track], compute: Compute) -> None:
@@ -248,10 +261,9 @@ def write_splits(folder: Path, tracks: Sequence[Track], compute: Compute) -> Non
     Raises:
         UserError: a split has no track.
     """
+    check_splits(tracks)
     for split in SPLITS:
         some = [track for track in tracks if track.split == split]
-        if not some:
-            raise UserError(f"there is no {split} track; add one, or change how the splits are made (docs/data.md)")
         write_index(folder / split, some, folder / split, compute)
 
 
@@ -288,6 +300,7 @@ def read_table(folder: Path) -> pd.DataFrame:
         UserError: it is not there, or not as it was written.
     """
     path, stage = folder / INDEX, "download" if folder.name == "raw" else "resample"
+    stage = f"part@{folder.name}" if folder.parent.name == "parts" else stage
     if not path.is_file():
         raise UserError(f"{path} is not here; run dvc repro {stage}, which writes it")
     try:

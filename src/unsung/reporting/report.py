@@ -1,12 +1,13 @@
 """reports/report.md: what was separated, with which params, how well, and pictures."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from unsung.config.schema import Params
+from unsung.data.credits import Credit
 from unsung.files import atomically, portable
 from unsung.reporting import figures, markdown
 from unsung.reporting.scenes import Scene
@@ -27,6 +28,7 @@ class Results:
     curve: pd.DataFrame  # what training logged at each validation
     calls: pd.DataFrame  # the SDR of valid tracks by network calls
     crossings: pd.DataFrame  # benchmarks/crossings.csv, for comparison
+    credits: Sequence[Credit]  # of the recordings
 
 
 def write_report(path: Path, results: Results, scenes: Iterable[Scene], params: Params) -> None:
@@ -41,6 +43,7 @@ def write_report(path: Path, results: Results, scenes: Iterable[Scene], params: 
         TEMPLATE,
         params=params,
         results=results,
+        credits=pd.DataFrame(map(asdict, results.credits)).replace("", None),
         metrics=metrics,
         dropped=aggregate.dropped(metrics["counts"]),
         systems=aggregate.shown(systems[["source", "system", *FRAMEWISE]]),

@@ -10,10 +10,31 @@ from typing import cast
 from unsung.config import registry
 from unsung.config.schema import Params
 from unsung.data import fetch
+from unsung.data.credits import Credit, write_credits
 from unsung.data.providers.base import Limited, Provider
 from unsung.data.providers.layout import limited
 from unsung.data.providers.root import is_downloaded, root_of
-from unsung.data.tracks import Recording
+from unsung.data.tracks import Recording, write_index, write_table
+
+
+def prepare(folder: Path, params: Params) -> None:
+    """Write the index of the recordings and their credits to `folder`; a mix joins its parts'.
+
+    Raises:
+        UserError: there are no recordings, or some cannot be used.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    module = registry.module(registry.PROVIDERS, params.data.provider)
+    if params.data.parts:
+        table, credits = module.join(Path(params.data.root), sorted(params.data.parts), params.model.targets)
+        write_table(folder, table)
+    else:
+        root, recordings = provide(folder, params)
+        write_index(folder, recordings, root, params.compute, params.data.allow_missing)
+        facts = cast(Provider, module).FACTS
+        own = [Credit(facts.title, facts.licence, facts.citation)]
+        credits = module.credits(root) if hasattr(module, "credits") else own
+    write_credits(folder, credits)
 
 
 def provide(raw: Path, params: Params) -> tuple[Path, list[Recording]]:

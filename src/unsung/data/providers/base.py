@@ -48,8 +48,9 @@ class Limited(Section):
 class Provider(Protocol):
     """What a provider's module offers.
 
-    Optional are `ARCHIVE`, the Remote that is downloaded unless data.root is a copy, and
-    `compose(root, settings, seed, compute)`, which makes the recordings below `root` first.
+    Optional are `ARCHIVE`, the Remote that is downloaded unless data.root is a copy;
+    `compose(root, settings, seed, compute)`, which makes the recordings below `root` first; and
+    `credits(root)`, a Credit for each of its parts, where FACTS does not say all.
     """
 
     Settings: type[Section]

@@ -1,4 +1,4 @@
-"""Where the recordings of the chosen provider lie."""
+"""Where the recordings of the chosen provider lie, or those of each part of a mix."""
 
 from pathlib import Path
 from types import ModuleType
@@ -6,7 +6,14 @@ from types import ModuleType
 from unsung.config import registry
 from unsung.config.params import data_root
 from unsung.config.schema import Params
+from unsung.data.tracks import Roots
 from unsung.errors import UserError
+
+
+def roots_of(raw: Path, params: Params) -> Roots:
+    """`root_of` the provider, or of each part of a mix by its name."""
+    parts = Path(params.data.root)
+    return {name: root_of(parts / name, params.part(name)) for name in params.data.parts} or root_of(raw, params)
 
 
 def root_of(raw: Path, params: Params) -> Path:
