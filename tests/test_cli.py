@@ -40,27 +40,10 @@ def test_songs_of_every_kind_are_separated_and_add_up(folder):
         np.testing.assert_array_equal(sum(samples.astype(np.int64) >> 8 for samples, _ in parts.values()), whole)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["nowhere.mp3"], "nowhere.mp3 is not a file"),
-        (["words.wav"], "words.wav is not audio"),
-        (["nan.wav"], "nan.wav has NaN or infinite samples"),
-        (["wav song.wav", "-m", "models"], "models is not a model folder"),
-        (["wav song.wav", "--accelerator", "tpu"], "accelerator in the options is 'tpu'"),
-        (["wav song.wav", "--accelerator", "mps"], "accelerator is mps, and torch finds none"),
-    ],
-)
-def test_bad_input_is_one_line_and_exit_code_1(folder, arguments, said):
-    (folder / "words.wav").write_text("words")
-    samples = np.zeros((9000, 1), np.float32)
-    samples[5] = np.nan
-    soundfile.write(folder / "nan.wav", samples, 8000, subtype="FLOAT")
-    done = unsung("separate", *arguments, cwd=folder)
-    lines = [line for line in done.stderr.splitlines() if "%|" not in line and line.strip()]
-    assert done.returncode == 1
-    assert len(lines) == 1 and lines[0].startswith("unsung: ") and said in lines[0], done.stderr
-    assert not list(folder.glob("out/*/*"))
+def test_bad_input_is_one_line_and_exit_code_1(folder):
+    """In a fresh process; tests/faults has the other cases."""
+    done = unsung("separate", "nowhere.mp3", cwd=folder)
+    assert done.returncode == 1 and done.stderr == "unsung: nowhere.mp3 is not a file; mend the path\n"
 
 
 def test_version_and_help(tmp_path):
@@ -74,10 +57,7 @@ def test_a_preset_is_written_and_taken_back(tmp_path):
     shown = unsung("preset", "mir1k", "--root", "/data/mir1k", cwd=tmp_path).stdout
     assert "-  sample_rate: 22050        # Hz" in shown and "+  root: /data/mir1k" in shown
     unsung("preset", "demo", cwd=tmp_path)
-    assert unsung("preset", "demo", cwd=tmp_path).stdout == "params.yaml is as the preset demo wants it\n"
     assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
-    wrong = unsung("preset", "nono", cwd=tmp_path)
-    assert wrong.returncode == 1 and wrong.stderr.startswith("unsung: there is no preset nono, only crnn, demo,")
 
 
 def test_a_model_is_exported_and_what_cannot_be_is_told(folder):
@@ -87,8 +67,6 @@ def test_a_model_is_exported_and_what_cannot_be_is_told(folder):
     assert done.stdout.strip() == "a/call.pt" and (folder / "a" / "call.pt").exists()
     done = unsung("export", "models/best", "--part", "call", "-o", "a", cwd=folder)
     assert done.stdout.strip() == "a/best-call.onnx" and (folder / "a" / "best-call.onnx").exists()
-    done = unsung("export", "models", cwd=folder)
-    assert done.returncode == 1 and done.stderr.startswith("unsung: models is not a model folder") and done.stderr.count("\n") == 1
 
 
 def test_a_folder_of_estimates_is_scored(tmp_path):
@@ -103,9 +81,3 @@ def test_a_folder_of_estimates_is_scored(tmp_path):
     assert "| estimates | vocals | 6.02 |" in done.stdout  # an error of half the signal
     found = json.loads((tmp_path / "scores.json").read_text())
     assert {target["name"] for target in found["tracks"][0]["targets"]} == {"vocals", "accompaniment"}
-    done = unsung("score", "references", "estimates", "--json", "estimates", cwd=tmp_path)
-    assert done.returncode == 1 and done.stderr == "unsung: estimates is a folder; name a file\n"
-    write_song(tmp_path / "references" / "C - D", stems, 8000)
-    done = unsung("score", "references", "estimates", cwd=tmp_path)
-    said = "unsung: estimates lacks C - D; add them, or score the others with --allow-missing\n"
-    assert done.returncode == 1 and done.stderr == said

@@ -25,6 +25,7 @@ from unsung.errors import UserError, one_line, told, told_in_one_line
         (OSError(errno.ENOMEM, ""), "the memory is full; end"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried"), "the memory is full; end"),
         (RuntimeError("unable to mmap 9 bytes from file <a>: Cannot allocate memory (12)"), "the memory is full; end"),
+        (RuntimeError("could not create a primitive"), "the memory is full; end"),
         (OSError(errno.EAGAIN, ""), "the system gives no more processes"),
         (RuntimeError("can't start new thread"), "the system gives no more processes"),
     ],

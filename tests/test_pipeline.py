@@ -208,14 +208,9 @@ def test_the_preset_songs_goes_from_pools_to_a_model(repository, tmp_path):
     repository.run("unsung", "preset", "songs", "--root", str(tmp_path))
     small = ["audio.sample_rate=8000", "networks.band_split.dim=8", "networks.band_split.blocks=1", "networks.band_split.bands=12"]
     small += ["stft.n_fft=256", "stft.hop_length=64", "train.steps=4", "train.valid_every=2", "train.warmup_steps=2"]
-    repository.run("dvc", "exp", "run", *(word for value in small for word in ("-S", value)))
-    text = (repository.folder / "reports" / "report.md").read_text()
-    assert "| voices | CC0-1.0 | The voices of a test |" in text and "composed 3.0, everything\\_is\\_free" in text.replace(
-        "_", "\\_"
-    )
+    repository.run("dvc", "exp", "run", "train", *(word for value in small for word in ("-S", value)))
     credits = (repository.folder / "models" / "best" / "credits.csv").read_text()
     assert credits.count("of a test") == len(Recipe.load().pools) + 2
-    assert repository.metrics()["counts"]["tracks"] == 1
     repository.run("git", "checkout", "-q", ".")
     repository.run("dvc", "checkout")
 
@@ -245,19 +240,12 @@ def test_a_mix_prepares_its_parts_one_by_one(repository, tmp_path):
     repository.run("dvc", "checkout")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("  hop_length: 64 ", "  hop: 64\n  hop_length: 64 ", "unsung: stft.hop in params.yaml is not a parameter"),
-        ("  sample_rate: 8000 ", "  sample_rate: none ", "unsung: audio.sample_rate in params.yaml is 'none'"),
-    ],
-)
-def test_a_wrong_param_is_one_line(repository, old, new, said):
+def test_a_wrong_param_is_one_line(repository):
     params = repository.folder / "params.yaml"
     text = params.read_text()
-    params.write_text(text.replace(old, new, 1))
+    params.write_text(text.replace("  hop_length: 64 ", "  hop: 64\n  hop_length: 64 ", 1))
     try:
         done = repository.run("dvc", "repro", "-f", "resample", fails=True)
-        assert said in done.stderr and "Traceback" not in done.stderr
+        assert "unsung: stft.hop in params.yaml is not a parameter" in done.stderr and "Traceback" not in done.stderr
     finally:
         params.write_text(text)

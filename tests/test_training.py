@@ -321,7 +321,8 @@ def in_its_own_process(params, shards_folder, stems_folder, folder):
     (folder / "script.py").write_text(SCRIPT)
     given = [folder / "params.json", shards_folder, stems_folder, folder / "out"]
     path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
-    environment = {**os.environ, "PYTHONPATH": path, "DVC_ROOT": str(folder), "OMP_NUM_THREADS": "1"}
+    one = {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    environment = {**os.environ, **one, "PYTHONPATH": path, "DVC_ROOT": str(folder)}
     command = [sys.executable, str(folder / "script.py"), *map(str, given)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

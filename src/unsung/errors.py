@@ -98,11 +98,11 @@ def one_line(text: str) -> str:
 
 
 def _of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, as the system, torch (not imported here) or the linker says it."""
+    """Whether memory ran out, as the system, torch, oneDNN or the linker says it."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     words = {
-        RuntimeError: ("llocator: can't", "out of memory", "Cannot allocate memory"),
+        RuntimeError: ("llocator: can't", "out of memory", "Cannot allocate memory", "could not create a primitive"),
         ImportError: ("failed to map segment", "cannot allocate memory"),
     }
     return any(isinstance(error, kind) and word in str(error) for kind, some in words.items() for word in some)

@@ -131,8 +131,9 @@ def stems(change: Callable[[Path], object] = lambda here: None) -> Callable[[Pat
     def make(here: Path) -> None:
         (here / "params.yaml").write_text(params_text())
         rng, rows = np.random.default_rng(0), []
-        for folder in ("data/stems/test/A", "data/separated/A", "models", "reports", "data/scores"):
+        for folder in ("data/raw", "data/stems/test/A", "data/separated/A", "models", "reports", "data/scores"):
             (here / folder).mkdir(parents=True, exist_ok=True)
+        (here / "data/raw/credits.csv").write_text("data,licence,credit\nDemo songs,CC0-1.0,\n")
         for stem in ("vocals", "other"):
             sound = 0.1 * rng.standard_normal((16_000, 1))
             soundfile.write(here / f"data/stems/test/A/{stem}.flac", sound, 8000)

@@ -7,6 +7,7 @@ closed files, limits and permissions are the system's. Root's power over permiss
 import ctypes
 import fcntl
 import gc
+import importlib
 import json
 import os
 import resource
@@ -22,8 +23,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from unsung.config.registry import NETWORKS, PROCESSES, PROVIDERS
+
 PROGRAM = "unsung"
 MEGABYTE = 2**20
+WARM = [
+    *(f"unsung.{name}" for name in ("cli", "config.presets", "data.credits", "export", "separation", "shipped", "training")),
+    *("unsung.comparing.comment", "unsung.comparing.comparison", "unsung.reporting.report", "unsung.scoring.folders"),
+    *PROVIDERS.values(),
+    *NETWORKS.values(),
+    *PROCESSES.values(),
+    *(
+        "typer._adapters",
+        "typer._click.decorators",
+        "rich.markdown",
+        "stages",
+        "pydantic.type_adapter",
+        "einops._torch_specific",
+        "ruamel.yaml.mergevalue",
+    ),
+    *("pandas.core.methods.to_dict", "pyarrow.pandas_compat", "pyarrow.dataset", "av.subtitles.stream", "onnx"),
+]
 # Large pages: a fork copies fewer tables.
 ENVIRONMENT = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "OMP_NUM_THREADS": "1"}
 
@@ -126,18 +146,8 @@ def serve(commands: IO[str], answers: IO[str]) -> None:
 
 def warm() -> None:
     """Import what the command imports on its way, but run nothing that starts a thread."""
-    import unsung.cli
-    import unsung.comparing.comment
-    import unsung.comparing.comparison
-    import unsung.config.presets
-    import unsung.data.providers.folder
-    import unsung.export
-    import unsung.models.networks.band_split
-    import unsung.models.processes.bridge
-    import unsung.reporting.report
-    import unsung.scoring.folders
-    import unsung.separation
-    import unsung.training  # noqa: F401
+    for name in WARM:
+        importlib.import_module(name)
 
 
 def child(asked: dict, pipes: Sequence[int]) -> None:

@@ -748,7 +748,7 @@ KILLS = [
             after=lambda here, done: whole_or_none(here),
         )
         for when, glob, delay in (
-            ("before it begins", "song.wav", 0.0),
+            ("before it begins", "song.wav", 0.05),
             ("when the first folder is made", "out/.song.*", 0.0),
             ("while the first song is written", "out/.song.*/*.flac", 0.0),
             ("when the first song is done", "out/song", 0.0),
@@ -768,7 +768,7 @@ KILLS = [
             after=lambda here, done: whole_or_none(here),
         )
         for when, glob, delay, says in (
-            ("before it begins", "song.wav", 0.0, "stopped"),
+            ("before it begins", "song.wav", 0.05, "stopped"),
             ("while the first song is written", "out/.song.*/*.flac", 0.0, "0 of 2 songs are finished"),
             ("while the second song is written", "out/.long.*/*.flac", 0.05, "1 of 2 songs are finished"),
             ("later in the second song", "out/.long.*/*.flac", 0.3, "1 of 2 songs are finished"),

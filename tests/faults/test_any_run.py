@@ -32,13 +32,13 @@ OPTIONS = st.fixed_dictionaries(
 )
 ENDS = st.one_of(
     st.none(),
-    st.tuples(st.sampled_from([signal.SIGKILL, signal.SIGINT, signal.SIGTERM]), st.floats(0.01, 0.5)),
+    st.tuples(st.sampled_from([signal.SIGKILL, signal.SIGINT, signal.SIGTERM]), st.floats(0.05, 0.5)),
     st.integers(0, 200_000),  # bytes of the largest file
 )
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     derandomize=True,
     deadline=None,
     phases=[Phase.generate],
