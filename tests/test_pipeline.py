@@ -199,7 +199,7 @@ def test_a_folder_of_ones_own_goes_all_the_way(repository, tmp_path):
     repository.run("dvc", "checkout")
 
 
-def test_the_preset_songs_goes_from_pools_to_a_model(repository, tmp_path):
+def test_the_preset_songs_goes_from_pools_to_shards(repository, tmp_path):
     """The recipe's pools, a track in each, and the songs that it composes to validate and test."""
     for pool in Recipe.load().pools:
         write_pool(tmp_path / pool.name, pool.kind)
@@ -208,8 +208,8 @@ def test_the_preset_songs_goes_from_pools_to_a_model(repository, tmp_path):
     repository.run("unsung", "preset", "songs", "--root", str(tmp_path))
     small = ["audio.sample_rate=8000", "networks.band_split.dim=8", "networks.band_split.blocks=1", "networks.band_split.bands=12"]
     small += ["stft.n_fft=256", "stft.hop_length=64", "train.steps=4", "train.valid_every=2", "train.warmup_steps=2"]
-    repository.run("dvc", "exp", "run", "train", *(word for value in small for word in ("-S", value)))
-    credits = (repository.folder / "models" / "best" / "credits.csv").read_text()
+    repository.run("dvc", "exp", "run", "shard", *(word for value in small for word in ("-S", value)))
+    credits = (repository.folder / "data" / "raw" / "credits.csv").read_text()
     assert credits.count("of a test") == len(Recipe.load().pools) + 2
     repository.run("git", "checkout", "-q", ".")
     repository.run("dvc", "checkout")
