@@ -12,6 +12,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONPATH", "")])  # for worker processes
 
 RAW, STEMS, SHARDS, SCORES = Path("data/raw"), Path("data/stems"), Path("data/shards"), Path("data/scores")
-PARTS = Path("data/parts")
 SEPARATED, UNCERTAINTY = Path("data/separated"), Path("data/uncertainty")
 MODELS, METRICS, REPORTS = Path("models"), Path("metrics"), Path("reports")

@@ -5,9 +5,11 @@ parts.
 """
 
 import sys
+from pathlib import Path
 
-from stages import PARTS, RAW
+from stages import RAW
 from unsung.config.params import load_params
+from unsung.config.schema import PARTS
 from unsung.data.providers import prepare
 from unsung.errors import told_in_one_line
 
@@ -15,7 +17,7 @@ from unsung.errors import told_in_one_line
 def main(part: str = "") -> None:
     params = load_params()
     if part:
-        prepare(PARTS / part, params.part(part))
+        prepare(Path(PARTS, part), params.part(part))
     else:
         prepare(RAW, params)
 

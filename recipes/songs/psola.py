@@ -8,7 +8,8 @@ import numpy as np
 
 from recipes.songs.production import RATE, Mono
 
-HOP = 0.005 * RATE  # samples from row to row of f0, and from mark to mark where there is no pitch
+PERIOD = 5.0  # ms from row to row of f0
+HOP = PERIOD / 1000 * RATE  # the same in samples; also from mark to mark where there is no pitch
 
 
 @dataclass(frozen=True)

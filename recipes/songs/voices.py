@@ -25,8 +25,8 @@ from recipes.songs import psola
 from recipes.songs.compose import Melody, compose
 from recipes.songs.declare import declare, sources
 from recipes.songs.production import RATE, Mono, levelled, produce
+from recipes.songs.psola import PERIOD
 
-PERIOD = 5.0  # ms between frames
 By = Literal["world", "psola", "nothing"]
 WAYS = {  # how often a take is the recording, moved, given another melody, or a melody on syllables; of singing, of speech
     ("world", False): (0.35, 0.25, 0.1, 0.3),

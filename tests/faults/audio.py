@@ -18,6 +18,10 @@ GET = "get the file anew"
 Change = Callable[[bytes], bytes]
 
 
+def twice(data: bytes) -> bytes:
+    return data + data
+
+
 def half(data: bytes) -> bytes:
     """The first half."""
     return data[: len(data) // 2]
@@ -226,20 +230,20 @@ FAULTS = [
     told("an Ogg Vorbis with bytes changed", "ogg", damaged, DAMAGED),
     told("an Ogg Opus with bytes changed", "opus", damaged, DAMAGED),
     told("an m4a with bytes changed", "m4a", damaged, "cannot be read to its end"),
-    told("two FLACs in one", "flac", lambda data: data + data, "is two files, one behind the other"),
-    told("two WAVs in one", "wav", lambda data: data + data, "is two files, one behind the other"),
-    told("two AIFFs in one", "aiff", lambda data: data + data, "is two files, one behind the other"),
-    told("two m4as in one", "m4a", lambda data: data + data, "is two files, one behind the other"),
-    read("two Oggs in one", "ogg", lambda data: data + data, 24_000),
-    read("two Opus files in one", "opus", lambda data: data + data, 24_000),
+    told("two FLACs in one", "flac", twice, "is two files, one behind the other"),
+    told("two WAVs in one", "wav", twice, "is two files, one behind the other"),
+    told("two AIFFs in one", "aiff", twice, "is two files, one behind the other"),
+    told("two m4as in one", "m4a", twice, "is two files, one behind the other"),
+    read("two Oggs in one", "ogg", twice, 24_000),
+    read("two Opus files in one", "opus", twice, 24_000),
     Fault(
         "two Oggs of different channels in one",
         "separate a.ogg -m models/tiny",
         "of different sample rates",
         make=joined("ogg", (8000, 2), (8000, 1)),
     ),
-    read("two mp3s in one", "mp3", lambda data: data + data, 25_967),
-    read("two mp3s without headers in one", "headerless.mp3", lambda data: data + data, 26_496),
+    read("two mp3s in one", "mp3", twice, 25_967),
+    read("two mp3s without headers in one", "headerless.mp3", twice, 26_496),
     Fault(
         "an aac whose rate changes",
         "separate a.aac -m models/tiny",

@@ -14,9 +14,7 @@ from unsung import audio
 
 NAMES = ["song.wav", "a/song.flac", "out/song.ogg", "out/vocals/vocals.flac", "out/song/song.wav", "out/accompaniment.flac"]
 SONGS = st.tuples(
-    st.sampled_from(
-        ["song.wav", "a/song.flac", "out/song.ogg", "out/vocals/vocals.flac", "out/song/song.wav", "out/accompaniment.flac"]
-    ),
+    st.sampled_from(NAMES),
     st.sampled_from([8000, 11_025, 44_100]),
     st.integers(1, 3),  # channels
     st.integers(1, 30_000),  # frames

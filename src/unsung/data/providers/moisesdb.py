@@ -8,7 +8,7 @@ stems end early; they are filled up with silence, as the dataset's own reader do
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +26,7 @@ FACTS = Facts(
     citation="Pereira, Araújo, Korzeniowski and Vogl (2023). MoisesDB: A Dataset for Source Separation Beyond 4-Stems. ISMIR",
 )  # fmt: skip
 STEMS = Literal["vocals", "bass", "drums", "guitar", "other_plucked", "percussion", "piano", "other_keys", "bowed_strings", "wind"]
+File = tuple[str, Path, bool]  # the stem, the file, whether another stem is heard in it
 
 
 class Settings(DrawnSplits, Limited):
@@ -49,10 +50,9 @@ def tracks(root: Path, settings: Settings, targets: tuple[str, ...]) -> Iterator
     splits = drawn_splits([folder.name for folder in (*songs, *lost)], settings.valid, settings.test, str(root))
     for folder in sorted({*songs, *lost}):
         name, files, fault = (folder.name, [], lost[folder]) if folder in lost else _listed(folder)
-        if settings.bleed or not any(track.get("has_bleed") for _, track in files):
+        if settings.bleed or not any(bleeds for _, _, bleeds in files):
             sources: dict[str, list[Source]] = {}
-            for stem, track in files:
-                path = folder / stem / f"{track['id']}.{track['extension'].lstrip('.')}"
+            for stem, path, _ in files:
                 sources.setdefault(stem, []).append(Source(path))
             stems = grouped(sources, settings.stems, targets, "moisesdb")
             yield Recording(name, splits[folder.name], stems, ragged=True, fault=fault)
@@ -66,15 +66,19 @@ def _without_facts(folders: Sequence[Folder], songs: Sequence[Path]) -> set[Path
     return outermost - set(songs) - {parent for song in songs for parent in song.parents}
 
 
-def _listed(folder: Path) -> tuple[str, list[tuple[str, dict[str, Any]]], str]:
-    """What a data.json names: the song, its files by stem; and why it cannot be used."""
+def _listed(folder: Path) -> tuple[str, list[File], str]:
+    """What a data.json names: the song and its files; and why it cannot be used."""
     try:
         facts = json.loads((folder / "data.json").read_bytes())
         name = f"{facts['artist']} - {facts['song']} ({folder.name[:8]})".replace("/", "_")
-        files = [(str(group["stemName"]), track) for group in facts["stems"] for track in group["tracks"]]
-        paths = [folder / stem / f"{track['id']}.{track['extension'].lstrip('.')}" for stem, track in files]
+        named = [(str(group["stemName"]), track) for group in facts["stems"] for track in group["tracks"]]
+        files = [(stem, folder / stem / _file_name(track), bool(track.get("has_bleed"))) for stem, track in named]
     except OSError as error:
         return folder.name, [], f"data.json: {error.strerror}"
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return folder.name, [], f"data.json is not as MoisesDB has it: {type(error).__name__}"
-    return name, files, lacking(paths)
+    return name, files, lacking(path for _, path, _ in files)
+
+
+def _file_name(track: Mapping[str, Any]) -> str:
+    return f"{track['id']}.{track['extension'].lstrip('.')}"
