@@ -17,6 +17,7 @@ import numpy as np
 import soxr
 import torch
 from jaxtyping import Complex, Float
+from scipy import ndimage
 from torch.utils.data import Dataset
 
 from unsung import audio
@@ -30,6 +31,7 @@ Spectrum = Complex[np.ndarray, "channel freq frame"]
 STEMS = ("vocals", "accompaniment")
 LEAST = 2e-3  # root mean square above which a moment sounds
 FULL = 32_767.0
+LIFTER = 40  # of the cepstrum's bins is an envelope: 1.8 ms at 22 kHz
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class Variety:
     shift_decibels: tuple[float, float] = (-4.0, 4.0)  # what the voice of a coherent segment is made louder by
     speed: float = 0.5  # of a stem, or of both of a coherent segment: faster and higher, or slower and lower
     speed_semitones: tuple[float, float] = (-2.5, 2.5)
+    voice_semitones: tuple[float, float] = (-2.5, 2.5)  # the same of a voice that meets another accompaniment
+    tract: float = 0.0  # of a stem: its formants moved, its pitch left as it is (another singer, another instrument)
+    tract_factor: tuple[float, float] = (0.8, 1.25)  # what they are multiplied by, at the lowest and at the highest frequency
     equaliser: float = 0.7  # of a stem
     equaliser_decibels: float = 5.0  # deviation of each of four bells
     width: float = 0.3  # of a stem: its sides louder or softer
@@ -62,6 +67,7 @@ class Variety:
     dull: float = 0.2  # of a segment: nothing above a frequency
     dull_hertz: tuple[float, float] = (3400.0, 9000.0)
     second: float = 0.1  # of a remixed voice: another one sings with it
+    band: float = 0.0  # of a remixed accompaniment: another one plays with it
 
 
 def pack(source: Path, goal: Path, sample_rate: int) -> None:
@@ -140,10 +146,8 @@ class Mixes(Dataset[Sample]):
 
     def _draw(self, number: int) -> torch.Tensor:
         rng, v = np.random.default_rng([self.seed, number]), self.variety
-        if len(self.songs.files) and rng.random() < v.coherent:
-            voice, accompaniment = self._coherent(rng)
-        else:
-            voice, accompaniment = self._remixed(rng)
+        coherent = len(self.songs.files) and rng.random() < v.coherent
+        voice, accompaniment = self._coherent(rng) if coherent else self._remixed(rng)
         luck = rng.random()
         if luck < v.silent:
             voice[:] = 0
@@ -154,6 +158,8 @@ class Mixes(Dataset[Sample]):
             both[:] = both.mean(1, keepdims=True)
         found = self.stft.forward(torch.from_numpy(np.ascontiguousarray(both)))
         for part in range(2):
+            if v.tract and rng.random() < v.tract:
+                found[part] *= tract(found[part].numpy(), rng.uniform(*np.log2(v.tract_factor), size=2))
             if rng.random() < v.equaliser:
                 found[part] *= torch.from_numpy(self._equaliser(rng))[:, None]
         if rng.random() < v.dull:
@@ -162,7 +168,7 @@ class Mixes(Dataset[Sample]):
 
     def _coherent(self, rng: np.random.Generator) -> tuple[Waveform, Waveform]:
         """One moment of one song, the voice a little louder or softer than it was."""
-        rate = self._rate(rng)
+        rate = self._rate(rng, self.variety.speed_semitones)
         frames = self._needed(rate)
         file, start = self.songs.draw(rng, frames)
         other = file.with_name(file.name.replace(".vocals.", ".accompaniment."))
@@ -174,17 +180,22 @@ class Mixes(Dataset[Sample]):
 
     def _remixed(self, rng: np.random.Generator) -> tuple[Waveform, Waveform]:
         """A voice and an accompaniment that never met, at a level where one may cover the other."""
-        voice, accompaniment = self._sounding(self.voices, rng), self._sounding(self.accompaniments, rng)
-        if rng.random() < self.variety.second:
-            other = self._sounding(self.voices, rng)
-            voice += other * (_level(voice) / _level(other) * np.float32(10 ** (rng.uniform(-12, 0) / 20)))
+        voice, accompaniment = self._several(self.voices, rng), self._several(self.accompaniments, rng)
         ratio = np.clip(rng.normal(*self.variety.ratio_decibels), -12, 10)
         voice *= _level(accompaniment) / _level(voice) * np.float32(10 ** (ratio / 20))
         return voice, accompaniment
 
+    def _several(self, tapes: Tapes, rng: np.random.Generator) -> Waveform:
+        """A moment, now and then two at a time."""
+        found = self._sounding(tapes, rng)
+        if rng.random() < (self.variety.second if tapes is self.voices else self.variety.band):
+            other = self._sounding(tapes, rng)
+            found += other * (_level(found) / _level(other) * np.float32(10 ** (rng.uniform(-12, 0) / 20)))
+        return found
+
     def _sounding(self, tapes: Tapes, rng: np.random.Generator) -> Waveform:
         """A moment at which there is something to hear, varied."""
-        rate = self._rate(rng)
+        rate = self._rate(rng, self.variety.voice_semitones if tapes is self.voices else self.variety.speed_semitones)
         frames = self._needed(rate)
         for _ in range(8):
             found = _read(*tapes.draw(rng, frames), frames)
@@ -199,9 +210,9 @@ class Mixes(Dataset[Sample]):
             found = found[:, ::-1].copy()
         return -found if rng.random() < v.polarity else found
 
-    def _rate(self, rng: np.random.Generator) -> float:
-        semitones = rng.uniform(*self.variety.speed_semitones)
-        return float(2 ** (semitones / 12)) if rng.random() < self.variety.speed else 1.0
+    def _rate(self, rng: np.random.Generator, semitones: tuple[float, float]) -> float:
+        rate = float(2 ** (rng.uniform(*semitones) / 12))
+        return rate if rng.random() < self.variety.speed else 1.0
 
     def _needed(self, rate: float) -> int:
         return self.length if rate == 1.0 else int(self.length * rate) + 64
@@ -222,6 +233,26 @@ class Mixes(Dataset[Sample]):
             bell = np.exp(-0.5 * ((octaves - rng.uniform(5.5, 13.5)) / rng.uniform(0.4, 2.0)) ** 2)
             decibels += rng.normal(0, self.variety.equaliser_decibels) * bell
         return (10 ** (np.clip(decibels, -18, 12) / 20)).astype(np.float32)
+
+
+def tract(spectrum: Spectrum, octaves: Float[np.ndarray, "2"]) -> Float[torch.Tensor, "freq frame"]:
+    """Gains that move the formants of `spectrum` by `octaves` at its lowest and at its highest frequency.
+
+    The envelope over frequency is the low end of the cepstrum; harmonics stay where they are, so this is no vocoder.
+    """
+    freqs = spectrum.shape[1]
+    level = np.log(np.sqrt((np.abs(spectrum) ** 2).mean(0)) + 1e-5)
+    cepstrum = np.fft.irfft(level, axis=0)
+    window = np.zeros(len(cepstrum), np.float32)
+    window[:LIFTER] = 0.5 + 0.5 * np.cos(np.pi * np.arange(LIFTER) / LIFTER)
+    window[-LIFTER + 1 :] = window[1:LIFTER][::-1]
+    envelope = np.fft.rfft(cepstrum * window[:, None], axis=0).real
+    place = np.arange(freqs) * 2.0 ** -np.interp(np.arange(freqs), [0, freqs - 1], octaves)
+    low = np.minimum(place.astype(np.int64), freqs - 2)
+    share = np.clip(place - low, 0, 1)[:, None]
+    moved = (1 - share) * envelope[low] + share * envelope[low + 1]
+    gains = ndimage.uniform_filter1d(np.clip(moved - envelope, -2.5, 2.0), 3, axis=1)
+    return torch.from_numpy(np.exp(gains).astype(np.float32))
 
 
 def _level(samples: Waveform) -> np.float32:

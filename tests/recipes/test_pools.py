@@ -3,7 +3,7 @@ import pytest
 import soundfile
 import torch
 
-from recipes.songs.pools import Mixes, Pool, Tapes, Variety, pack
+from recipes.songs.pools import Mixes, Pool, Tapes, Variety, pack, tract
 from unsung.spectrum import Stft
 
 RATE = 8000
@@ -105,7 +105,7 @@ def test_a_dull_segment_has_nothing_above(packed):
 
 
 def test_speed_moves_the_pitch_and_keeps_the_length(packed):
-    faster = mixes(packed, Variety(**{**PLAIN.__dict__, "speed": 1.0, "speed_semitones": (12.0, 12.0)}), ALONE)
+    faster = mixes(packed, Variety(**{**PLAIN.__dict__, "speed": 1.0, "voice_semitones": (12.0, 12.0)}), ALONE)
     stems = faster[0]["stems"]
     assert stems.shape == (2, 2, 129, 65) and hertz_of(stems[0]) == pytest.approx(880, abs=20)
 
@@ -115,3 +115,26 @@ def test_shares_say_how_often_a_pool_is_drawn(packed):
     rng = np.random.default_rng(0)
     names = [tapes.draw(rng, 100)[0].parent.name for _ in range(2000)]
     assert names.count("voices") / 2000 == pytest.approx(0.75, abs=0.04)
+
+
+def test_another_tract_moves_the_formant_and_keeps_the_pitch():
+    rate, stft, t = 22_050, Stft(2048, 512), np.arange(22_050) / 22_050
+    harmonics = 200 * np.arange(1, 40)
+    loud = np.exp(-0.5 * ((harmonics - 2000) / 400) ** 2) + 1e-3  # one formant at 2 kHz
+    voice = sum(a * np.sin(2 * np.pi * hertz * t + hertz) for a, hertz in zip(loud, harmonics, strict=True))
+    spectrum = stft.forward(torch.from_numpy(0.01 * voice[None].astype(np.float32)))
+    gains = tract(spectrum.numpy(), np.log2([1.25, 1.25]))
+    power = (spectrum * gains).abs().square().sum((0, 2)).numpy()
+    hertz = np.arange(1025) * rate / 2048
+    assert (power * hertz).sum() / power.sum() == pytest.approx(2500, rel=0.04)
+    peak = hertz[power.argmax()]
+    assert abs(peak - 200 * round(peak / 200)) < 12  # a harmonic of the same pitch
+
+
+def test_a_second_accompaniment_plays_along(packed):
+    alone, both = (
+        mixes(packed, Variety(**{**PLAIN.__dict__, "band": share}), (ALONE[0], ALL[2], ALONE[1])) for share in (0.0, 1.0)
+    )
+    bins = [round(hertz / RATE * 256) for hertz in (1000, 2000)]
+    loud = [min(made[i]["stems"][1].abs().sum((0, 2))[bins]) for made in (alone, both) for i in range(8)]
+    assert max(loud[8:]) > 10 * max(loud[:8])
