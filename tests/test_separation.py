@@ -1,6 +1,9 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from tests.conftest import changed
@@ -8,7 +11,7 @@ from unsung import audio, separation
 from unsung.audio import FULL_SCALE, Facts
 from unsung.errors import UserError
 from unsung.models.separator import Config, Separator
-from unsung.separation import Method, Output, Plan, Window, share_out, stems, windows
+from unsung.separation import Method, Plan, Window, share_out, stems, windows
 
 PLAN = Plan(window=4000, overlap=1000, batch_size=2, seed=0)
 
@@ -129,56 +132,37 @@ def test_an_estimate_at_another_rate_keeps_its_place(separator):
     np.testing.assert_allclose(found[0][inner] / FULL_SCALE, 0.5 * song[inner], atol=1e-3)
 
 
-def test_a_failure_in_the_middle_leaves_nothing_half_done(separator, tmp_path):
-    def song():
-        yield noise(9000)
-        raise UserError("the file ends")
-
-    with pytest.raises(UserError):
-        separation.write_parts(separator, song, Output(tmp_path / "song", Facts(8000, 1, 9000)), PLAN)
-    assert not list(tmp_path.iterdir())
-
-
-def test_finished_songs_are_passed_over_and_changed_ones_are_not(separator, params, tmp_path, capsys):
-    separator.save(tmp_path / "model")
-    soundfile.write(tmp_path / "a.wav", noise(9000), 8000)
-
-    def go(seed=0):
-        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", Method(tmp_path / "model", params.separate, seed))
-        return "finished before" in capsys.readouterr().out
-
-    assert [go(), go(), go(seed=1), go(seed=1)] == [False, True, False, True]
-    (tmp_path / "out" / "a" / "vocals.flac").unlink()
-    assert not go(seed=1)
-    soundfile.write(tmp_path / "a.wav", noise(9000, seed=2), 8000)
-    assert not go(seed=1)
+@pytest.mark.parametrize("bits", [16, 24])
+@pytest.mark.parametrize("headroom", [1, 2])
+def test_parts_keep_to_their_bits_and_headroom(bits, headroom):
+    grain, rng = audio.Grain(bits, headroom), np.random.default_rng(0)
+    mixture = audio.to_grid(rng.uniform(-1.9, 1.9, (1000, 2)) * headroom, bits)
+    found = share_out(mixture, rng.uniform(-3, 3, (1, 1000, 2)).astype(np.float32), False, grain)
+    np.testing.assert_array_equal(found.sum(0), mixture)
+    assert not (found % 2 ** (24 - bits)).any()
+    assert np.abs(found).max() <= headroom * FULL_SCALE and np.abs(found).max() > (headroom - 1) * FULL_SCALE
 
 
-def test_a_song_far_beyond_full_scale_is_named(separator, params, tmp_path):
-    separator.save(tmp_path / "model")
-    soundfile.write(tmp_path / "a.wav", 32_768 * noise(9000), 8000, subtype="FLOAT")
-    with pytest.raises(UserError, match=r"a\.wav: the song's peak is .* times full scale"):
-        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", Method(tmp_path / "model", params.separate, 0))
+def test_windows_in_several_threads_give_the_same_bytes(separator):
+    separator.sample_with(separator.process.settings.changed(calls=3))
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(3) as pool:
+        alone, together = (
+            np.concatenate(list(stems(separator, in_blocks(noise(60_000)), PLAN, pool)), axis=1) for pool in (None, pool)
+        )
+    np.testing.assert_array_equal(together, alone)
 
 
-def test_what_another_model_found_is_taken_away_and_other_files_are_not(params, tmp_path):
-    soundfile.write(tmp_path / "a.wav", noise(9000), 8000)
-    for name, targets in (("two", ["vocals", "drums"]), ("one", ["vocals"])):
-        Separator(Config.of(changed(params, model__targets=targets), covers_song=False)).save(tmp_path / name)
-    for name in ("two", "one"):
-        separation.separate_files([tmp_path / "a.wav"], tmp_path / "out", Method(tmp_path / name, params.separate, 0))
-        soundfile.write(tmp_path / "out" / "a" / "mine.flac", noise(10), 8000)
-    assert {path.stem for path in (tmp_path / "out" / "a").iterdir()} == {"vocals", "accompaniment", "mine"}
+def test_results_are_in_order_and_an_error_ends_them():
+    def halved(number):
+        time.sleep(0.01 * (number % 3))
+        return 10 // (5 - number)
 
-
-def test_two_songs_of_one_name_and_an_empty_one_are_refused(separator, params, tmp_path):
-    separator.save(tmp_path / "model")
-    arguments = tmp_path / "out", Method(tmp_path / "model", params.separate, 0)
-    with pytest.raises(UserError, match="two songs are called a"):
-        separation.separate_files([tmp_path / "a.wav", tmp_path / "b" / "a.mp3"], *arguments)
-    soundfile.write(tmp_path / "a.wav", noise(0), 8000)
-    with pytest.raises(UserError, match="is empty"):
-        separation.separate_files([tmp_path / "a.wav"], *arguments)
+    with ThreadPoolExecutor(3) as pool:
+        found = separation.in_order(pool, halved, range(9))
+        assert list(islice(found, 5)) == [(number, 10 // (5 - number)) for number in range(5)]
+        with pytest.raises(ZeroDivisionError):
+            next(found)
 
 
 def test_a_gpu_that_is_not_there_is_one_line():
@@ -188,6 +172,38 @@ def test_a_gpu_that_is_not_there_is_one_line():
         with pytest.raises(UserError, match="torch finds none"):
             separation.device_of("gpu")
     assert separation.device_of("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "mps", "wanted", "found"),
+    [
+        (2, False, "auto", "cuda"),
+        (2, False, "gpu:1", "cuda:1"),
+        (0, True, "auto", "mps"),
+        (1, True, "mps", "mps"),
+        (0, False, "auto", "cpu"),
+    ],
+)
+def test_auto_takes_the_best_device_and_a_number_takes_one(monkeypatch, gpus, mps, wanted, found):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert str(separation.device_of(wanted)) == found
+
+
+def test_a_gpu_beyond_those_that_are_there_is_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UserError, match="gpu:2, and torch finds 2, counted from 0"):
+        separation.device_of("gpu:2")
+
+
+def test_sixteen_bits_are_asked_for_by_a_switch(separator, params, tmp_path):
+    separator.save(tmp_path)
+    song, exact = noise(4000), Method(tmp_path, params.separate, 0)
+    plans = [method.plan(separator.config) for method in (exact, Method(tmp_path, params.separate, 0, bfloat16=True))]
+    plain, coarse = (np.concatenate(list(stems(separator, iter([song]), plan)), axis=1) for plan in plans)
+    assert 0 < np.square(plain - coarse).sum() < 1e-2 * np.square(plain).sum()
+    with pytest.raises(UserError, match="int8 and bfloat16 exclude each other"):
+        Method(tmp_path, params.separate.model_copy(update={"int8": True}), 0, bfloat16=True).load()
 
 
 def test_eight_bits_are_asked_for_by_a_switch(params, tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ soundfile reads wav, flac, ogg, opus and mp3; PyAV reads the rest (m4a, aac, web
 written as FLAC, from integers of 24 bits, because sums of integers are exact.
 """
 
-import hashlib
 import io
 import os
 import sys
@@ -33,6 +32,24 @@ BLOCK = 2**16  # frames read at once
 ALLOWED = 0.1  # seconds that may lack at the end of an mp3, for a bad frame or two
 LISTS = {"concat", "hls", "dash"}  # FFmpeg would read the files that they name
 MOST = 2**60  # libsndfile's word for a length that is not known
+
+
+@dataclass(frozen=True)
+class Grain:
+    """The integers that parts are rounded to: of `bits`, up to `headroom` times full scale."""
+
+    bits: int = 24
+    headroom: int = 1
+
+    @property
+    def step(self) -> int:
+        """From one integer to the next, FULL_SCALE being 1.0."""
+        return 2 ** (24 - self.bits)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """The lowest and the highest one."""
+        return -FULL_SCALE * self.headroom, FULL_SCALE * self.headroom - self.step
 
 
 @dataclass(frozen=True)
@@ -172,7 +189,7 @@ class Writer:
 
 
 @contextmanager
-def writer(path: Path, sample_rate: int, channels: int, comment: str = "", bits: int = 24) -> Iterator[Writer]:
+def writer(path: Path, sample_rate: int, channels: int, bits: int = 24) -> Iterator[Writer]:
     """Write a FLAC file; at the end its last block is read back, because closing tells no error.
 
     Raises:
@@ -184,8 +201,6 @@ def writer(path: Path, sample_rate: int, channels: int, comment: str = "", bits:
         raise UserError(f"FLAC cannot hold {sample_rate} Hz; resample the song first")
     try:
         with soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, f"PCM_{bits}", format="FLAC") as file:
-            if comment:
-                file.comment = comment
             yield (writing := Writer(file))
         with soundfile.SoundFile(os.fsencode(path)) as file:
             if whole := file.frames == writing.frames:
@@ -195,32 +210,6 @@ def writer(path: Path, sample_rate: int, channels: int, comment: str = "", bits:
         whole = False
     if not whole:
         raise UserError(f"{path} cannot be written to its end; is the disk full? Make room and run again")
-
-
-def comment(path: Path) -> str:
-    """The comment in a file that `writer` made; empty for any other file, or none."""
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            return str(file.comment)
-    except (soundfile.LibsndfileError, TypeError):
-        return ""
-
-
-def is_whole(path: Path) -> bool:
-    """Whether all samples of a FLAC file are those that its header was made of.
-
-    The header has the MD5 of the samples (RFC 9639, section 8.2).
-    """
-    digest = hashlib.md5(usedforsecurity=False)
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            size = {"PCM_16": 2, "PCM_24": 3}[file.subtype]
-            while len(block := file.read(BLOCK, dtype="int32", always_2d=True)):
-                digest.update(block.astype("<i4").view(np.uint8).reshape(-1, 4)[:, 4 - size :].tobytes())
-    except (soundfile.LibsndfileError, KeyError):
-        return False
-    with path.open("rb") as bytes_of:
-        return bytes_of.read(42)[26:] == digest.digest()
 
 
 class _Sequential(soundfile.SoundFile):

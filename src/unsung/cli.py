@@ -23,6 +23,7 @@ class _Commands(TyperGroup):
             return super().invoke(*arguments, **options)
 
 
+FILES, MODEL, MACHINE = "What is written", "How it is separated", "What it runs on"
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -54,38 +55,78 @@ def main(
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Songs: wav, flac, ogg, opus, mp3, m4a, ...", readable=False)],
+    songs: Annotated[list[Path], typer.Argument(help="Songs (wav, flac, ogg, opus, mp3, m4a, ...) or folders.", readable=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.", readable=False)] = Path("out"),
     model: Annotated[
         Path, typer.Option("--model", "-m", help="A model that `unsung models` lists, or a model folder.", readable=False)
     ] = Path("songs"),
-    calls: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Network calls per window; the default suits the process.")
+    stems: Annotated[str, typer.Option(help="Write only these, such as vocals,accompaniment.", rich_help_panel=FILES)] = "",
+    format: Annotated[
+        Literal["flac", "wav", "wav-float", "mp3", "ogg", "opus", "m4a", "stem.mp4"],
+        typer.Option(help="flac and wav add up to the song to the last bit, the others do not.", rich_help_panel=FILES),
+    ] = "flac",
+    bits: Annotated[int | None, typer.Option(help="16 or 24, of flac and wav; by default 24.", rich_help_panel=FILES)] = None,
+    bitrate: Annotated[
+        int | None, typer.Option(min=32, max=512, help="kbit/s of a file that loses something.", rich_help_panel=FILES)
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling, where it is random.")] = 0,
+    name: Annotated[
+        str, typer.Option(help="Names below OUT, without ending.", show_default="{song}/{stem}", rich_help_panel=FILES)
+    ] = "",
+    listen: Annotated[bool, typer.Option("--listen", help="Also a page to listen to the parts.", rich_help_panel=FILES)] = False,
+    start: Annotated[float, typer.Option(min=0, callback=_finite, help="Begin at this second.", rich_help_panel=FILES)] = 0.0,
+    duration: Annotated[
+        float | None, typer.Option(min=0.01, callback=_finite, help="Separate so many seconds.", rich_help_panel=FILES)
+    ] = None,
+    calls: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, help="Network calls per window; the default suits the process.", rich_help_panel=MODEL),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling, where it is random.", rich_help_panel=MODEL)] = 0,
     window: Annotated[
-        float, typer.Option(min=0.5, callback=_finite, help="Seconds separated at once; memory grows with it.")
+        float,
+        typer.Option(min=0.5, callback=_finite, help="Seconds separated at once; memory grows with it.", rich_help_panel=MODEL),
     ] = 8.0,
     overlap: Annotated[
-        float, typer.Option(min=0, max=0.5, callback=_finite, help="Share of a window that fades into the next.")
+        float,
+        typer.Option(min=0, max=0.5, callback=_finite, help="Share of a window that fades into the next.", rich_help_panel=MODEL),
     ] = 0.25,
-    batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Windows at once on a GPU.")] = 4,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu or mps.")] = "auto",
-    int8: Annotated[bool, typer.Option("--int8", help="8-bit matrices, on a CPU: faster for large models, less exact.")] = False,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:1 (the second) or mps.", rich_help_panel=MACHINE)] = "auto",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="CPU cores to use; by default all.", rich_help_panel=MACHINE)
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Windows at once on a GPU.", rich_help_panel=MACHINE)] = 4,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="16-bit floats: faster on many GPUs, less exact.", rich_help_panel=MACHINE)
+    ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="8-bit matrices, on a CPU: faster for large models, less exact.", rich_help_panel=MACHINE),
+    ] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Tell a program: one JSON object a line on stdout.", rich_help_panel=MACHINE)
+    ] = False,
 ) -> None:
     """Take the voice (or the other targets of the model) out of songs.
 
     SONG becomes OUT/SONG/<stem>.flac and OUT/SONG/accompaniment.flac, 24 bit, with the song's own
-    sample rate and channels. They add up to the song. A song that was finished before with the same
-    model and options is not separated again.
+    sample rate, channels, tags and cover. They add up to the song. The songs of a folder keep their
+    tree below OUT. A song that was finished before with the same model and options is not separated
+    again; one that cannot be separated does not stop the others.
     """
     from unsung.config.schema import Separate
     from unsung.config.section import validate
-    from unsung.separation import Method, separate_files
+    from unsung.formats import Encoding
+    from unsung.parallel import default_workers
+    from unsung.progress import Lines, Terminal
+    from unsung.separation import Method
     from unsung.shipped import folder_of
+    from unsung.songs import Wanted, check, separate_songs
 
     options = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}
-    separate_files(songs, out, Method(folder_of(model), validate(Separate, options, "the options"), seed, calls=calls))
+    method = Method(folder_of(model), validate(Separate, options, "the options"), seed, calls=calls, bfloat16=bf16)
+    only = tuple(stem.strip() for stem in stems.split(",") if stem.strip())
+    wanted = Wanted(out, Encoding(format, bits, bitrate), only, name, start, duration, listen, jobs or default_workers(1.0))
+    check(separate_songs(songs, method, wanted, lambda found: (Lines if json_lines else Terminal)(str(model), found)))
 
 
 @app.command()

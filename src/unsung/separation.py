@@ -5,36 +5,39 @@ song minus the stems, in integers, so that the files add up to the song to the l
 """
 
 import math
-import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from sys import maxsize
+from typing import TypeVar
 
 import numpy as np
 import psutil
 import torch
 from jaxtyping import Float, Int
-from tqdm import tqdm
 
 from unsung import audio
-from unsung.audio import FULL_SCALE, Facts, Grid, Samples
+from unsung.audio import FULL_SCALE, Facts, Grain, Grid, Samples
 from unsung.config.schema import Accelerator, Params, Separate
 from unsung.config.section import ProcessSettings
-from unsung.containers import opened
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
-from unsung.files import fingerprint, folder_of_a_run, put_in_place, sha256
-from unsung.models.separator import CONFIG, WEIGHTS, Config, Separator, generators
+from unsung.files import folder_of_a_run, put_in_place
+from unsung.models.separator import Config, Separator, generators
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
 Parts = Int[np.ndarray, "_part _frame _channel"]  # stems, and the accompaniment unless they cover the song
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of music [{elapsed}<{remaining}]"
 SHORT = 8.0  # seconds; a window so long is never shortened
 BYTES_PER_BYTE = 20  # of memory for one of a window's samples: a lower bound, to refuse what can never work
+GRAIN = Grain()  # of the files of a pipeline: 24 bits
+AHEAD = 8  # windows that wait for the one that is written
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Song = Callable[[], Iterator[Samples]]  # opens the song anew each time, because it is read twice: to estimate and to subtract
 
 
@@ -46,6 +49,7 @@ class Plan:
     overlap: int  # samples
     batch_size: int  # windows at once on a GPU
     seed: int
+    bfloat16: bool = False  # 16-bit floats where the network can
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Method:
     seed: int
     process: ProcessSettings | None = None  # how to sample; by default `sampling_defaults`
     calls: int | None = None  # network calls, if other than in `process`
+    bfloat16: bool = False
 
     @classmethod
     def of(cls, model: Path, params: Params) -> "Method":
@@ -74,6 +79,8 @@ class Method:
         separator.sample_with(settings.changed(calls=self.calls) if self.calls else settings)
         if not self.separate.int8:
             return separator.to(device)
+        if self.bfloat16:
+            raise UserError("int8 and bfloat16 exclude each other; choose one")
         if device.type != "cpu":
             raise UserError("int8 is for the CPU; set accelerator to cpu")
         return separator.quantised()
@@ -91,7 +98,7 @@ class Method:
         if (needed := 4 * window * config.channels * BYTES_PER_BYTE) > (free := psutil.virtual_memory().available):
             gigabytes = f"{needed / 1e9:.0f} GB of memory, {free / 1e9:.0f} are free"
             raise UserError(f"a window of {window / config.sample_rate:.0f} s needs at least {gigabytes}; make it shorter")
-        return Plan(window, round(window * self.separate.overlap), self.separate.batch_size, self.seed)
+        return Plan(window, round(window * self.separate.overlap), self.separate.batch_size, self.seed, self.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -104,170 +111,102 @@ class Window:
     last: bool
 
 
-@dataclass(frozen=True)
-class Output:
-    """A folder for the parts of a song, as FLAC files with the song's rate and channels."""
-
-    folder: Path
-    own: Facts  # of the song; its length is not used
-    comment: str = ""
-    old: Callable[[], Sequence[str]] = tuple  # files in the folder that go when the new ones are there
-
-
-def write_parts(
-    separator: Separator, song: Song, out: Output, plan: Plan, progress: Callable[[float], object] = lambda seconds: None
-) -> None:
-    """Separate a song into `out.folder/<part>.flac`; all files appear at once at the end, or none.
-
-    Files of `out.old` go then, all others stay. `progress` is told how many seconds were added.
+def separate_track(track: Track, folder: Path, method: Method) -> None:
+    """Separate a track of a dataset into `folder/<track>`, unless that was done before.
 
     Raises:
-        UserError: the song cannot be read to its end, or the files cannot be written to theirs.
-        ArithmeticError: it is far beyond full scale, or the model gives NaN.
+        UserError: the track is far beyond full scale, the model gives NaN, or the disk is full.
     """
-    with folder_of_a_run(out.folder) as new:
-        with ExitStack() as stack:
-            form = out.own.sample_rate, out.own.channels, out.comment
-            files = [stack.enter_context(audio.writer(new / f"{part}.flac", *form)) for part in separator.config.parts]
-            for block in parts(separator, song, out.own, plan):
-                for file, part in zip(files, block, strict=True):
-                    file.write(part)
-                progress(block.shape[1] / out.own.sample_rate)
-        put_in_place(new, out.folder, out.old())
-
-
-def separate_track(track: Track, folder: Path, method: Method) -> None:
-    """Separate a track of a dataset into `folder/<track>`, unless that was done before."""
     torch.set_num_threads(1)
     separator = method.load()
-    config = separator.config
-    out = Output(folder / track.name, Facts(config.sample_rate, config.channels, frames=0))
-    if all((out.folder / f"{part}.flac").exists() for part in config.parts):
+    config, place = separator.config, folder / track.name
+    if all((place / f"{part}.flac").exists() for part in config.parts):
         return
+    own = Facts(config.sample_rate, config.channels, frames=0)
     try:
-        write_parts(separator, partial(mixture, track), out, method.plan(config))
+        with folder_of_a_run(place) as new:
+            with ExitStack() as stack:
+                form = own.sample_rate, own.channels
+                files = [stack.enter_context(audio.writer(new / f"{part}.flac", *form)) for part in config.parts]
+                for block in parts(separator, partial(mixture, track), own, method.plan(config)):
+                    for file, part in zip(files, block, strict=True):
+                        file.write(part)
+            put_in_place(new, place)
     except ArithmeticError as error:
         raise UserError(f'"{track.name}": {error}') from None
 
 
-def separate_files(songs: Sequence[Path], out: Path, method: Method) -> None:
-    """Separate each song into the folder `out/<its name>`, unless the same was done before.
-
-    Raises:
-        UserError: the model or a song cannot be read, or a song's folder holds a song or files that
-            were not written for it; earlier songs are kept.
-        KeyboardInterrupt: it says how many songs are finished.
-    """
-    separator = method.load()
-    weights, config = (sha256(method.model / name) for name in (WEIGHTS, CONFIG))
-    settings = [method.separate.model_dump(exclude={"accelerator"}), separator.process.settings.model_dump(), method.seed]
-    made_with = fingerprint([weights, config, *settings])
-    places = _places(songs, out, separator.config.parts)
-    finished = 0
-    try:
-        for song, place in places.items():
-            _separate_file(separator, song, place, method, made_with)
-            finished += 1
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; {finished} of {len(songs)} songs are finished, the same command goes on") from None
-
-
-def _places(songs: Sequence[Path], out: Path, parts: Sequence[str]) -> dict[Path, Path]:
-    """The folder of each song, none of which has a song in it or a file that is in the way."""
-    folders = [Path(os.path.realpath(out / song.stem)) for song in songs]
-    for song, folder in zip(songs, folders, strict=True):
-        if folders.count(folder) > 1:
-            raise UserError(f"two songs are called {song.stem} and would share a folder; separate them one after the other")
-        if song.stem in {".", ".."}:
-            raise UserError(f"{song} has no name that a folder can have; rename it")
-        opened(song).close()
-        if os.path.lexists(folder) and not folder.is_dir():
-            raise UserError(f"{out / song.stem} is there and is no folder; choose another --out, or move it away")
-        if inside := [other for other in songs if folder in {*other.absolute().parents, *other.resolve().parents}]:
-            raise UserError(f"{inside[0]} lies in {folder}, where the parts of {song} go; choose another --out")
-        _written_for(song, folder, parts)
-    return {song: out / song.stem for song in songs}
-
-
-def _written_for(song: Path, folder: Path, parts: Sequence[str]) -> list[str]:
-    """The files in `folder` that unsung wrote for this song: for the same content, or its path.
-
-    Raises:
-        UserError: one of the parts is there and was not.
-    """
-    marks = set(_marks(song)) if folder.is_dir() else set()
-    names = [path.name for path in folder.glob("*.flac") if path.is_file() and marks & set(audio.comment(path).split()[2:])]
-    if taken := [path for part in parts if os.path.lexists(path := folder / f"{part}.flac") and path.name not in names]:
-        raise UserError(f"{taken[0]} is there and was not written for {song}; choose another --out, or move it away")
-    return names
-
-
-def _marks(song: Path) -> tuple[str, str]:
-    return f"sha256:{sha256(song)[:16]}", f"path:{fingerprint(os.fspath(song.absolute()))}"
-
-
-def _separate_file(separator: Separator, song: Path, place: Path, method: Method, made_with: str) -> None:
-    own, steady = audio.facts(song), partial(_steady, song, song.stat())
-    if not own.frames:
-        raise UserError(f"{song} is empty; there is nothing to separate")
-    comment = " ".join([f"unsung {made_with}", *_marks(song)])
-    paths = [place / f"{part}.flac" for part in separator.config.parts]
-    if all(audio.comment(path) == comment and audio.is_whole(path) for path in paths):
-        print(f"{song}: finished before, see {place}")
-        return
-    out = Output(place, own, comment, partial(_written_for, song, place, separator.config.parts))
-    try:
-        with tqdm(total=own.frames / own.sample_rate, desc=song.name, bar_format=BAR) as bar:
-            write_parts(separator, steady, out, method.plan(separator.config, own), bar.update)
-    except ArithmeticError as error:
-        raise UserError(f"{song}: {error}") from None
-    print(f"{song}: {', '.join(map(str, paths))}")
-
-
-def _steady(song: Path, before: os.stat_result) -> Iterator[Samples]:
-    """The samples of a song that must not change, because it is read twice."""
-    yield from audio.blocks(song)
-    now = song.stat()
-    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise UserError(f"{song} was changed while it was separated; separate it again")
-
-
 def device_of(accelerator: Accelerator) -> torch.device:
-    """The torch device of an accelerator: `gpu` is cuda, `auto` is cuda if it is available.
+    """The torch device: `gpu` is cuda, `gpu:1` the second one, `auto` the best there is.
 
     Raises:
         UserError: torch finds no such accelerator.
     """
-    available = {"cpu": True, "gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    name = accelerator if accelerator != "auto" else ("gpu" if available["gpu"] else "cpu")
-    if not available[name]:
+    counts = {"gpu": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    name, _, number = accelerator.partition(":")
+    if name == "auto":
+        name = next(name for name, count in counts.items() if count)
+    if not counts[name]:
         raise UserError(f"accelerator is {name}, and torch finds none; set it to auto or cpu")
-    return torch.device("cuda" if name == "gpu" else name)
+    if int(number or 0) >= counts[name]:
+        raise UserError(f"accelerator is {accelerator}, and torch finds {counts[name]}, counted from 0; choose another")
+    kind = "cuda" if name == "gpu" else name
+    return torch.device(kind, int(number)) if number else torch.device(kind)
 
 
-def parts(separator: Separator, song: Song, own: Facts, plan: Plan) -> Iterator[Parts]:
-    """Separate a song at any rate into blocks of its parts, which add up to its 24-bit integers."""
+def parts(
+    separator: Separator, song: Song, own: Facts, plan: Plan, grain: Grain = GRAIN, pool: Executor | None = None
+) -> Iterator[Parts]:
+    """Separate a song at any rate into blocks of its parts, which add up to its integers.
+
+    Raises:
+        ArithmeticError: the song is far beyond full scale, or the model gives NaN.
+    """
     config, width = separator.config, len(separator.config.targets) * own.channels
-    blocks = stems(separator, audio.resampled(song(), own.sample_rate, config.sample_rate), plan)
+    blocks = stems(separator, audio.resampled(song(), own.sample_rate, config.sample_rate), plan, pool)
     flat = (block.transpose(1, 0, 2).reshape(-1, width) for block in blocks)
     estimates = audio.fitted(audio.resampled(flat, config.sample_rate, own.sample_rate), maxsize, width)
     for block, estimate in zip(audio.rebatched(song()), audio.rebatched(estimates), strict=False):
         split = estimate[: len(block)].reshape(len(block), -1, own.channels).transpose(1, 0, 2)
-        yield share_out(audio.to_grid(block), split, config.covers_song)
+        yield share_out(audio.to_grid(block, grain.bits), split, config.covers_song, grain)
 
 
-def stems(separator: Separator, song: Iterable[Samples], plan: Plan) -> Iterator[Stems]:
-    """The stems of a stream at the model's sample rate, in blocks, as long as the song."""
+def stems(separator: Separator, song: Iterable[Samples], plan: Plan, pool: Executor | None = None) -> Iterator[Stems]:
+    """The stems of a stream at the model's sample rate, in blocks, as long as the song.
+
+    With a pool, windows are estimated while others are read and written; the bytes are the same.
+    """
     tail: Stems | None = None
     cut = windows(song, plan)
-    while batch := list(islice(cut, plan.batch_size)):
-        for window, estimate in zip(batch, _estimate(separator, batch, plan), strict=True):
+    batches = iter(lambda: list(islice(cut, plan.batch_size)), [])
+    for batch, estimates in in_order(pool, partial(_estimate, separator, plan), batches):
+        for window, estimate in zip(batch, estimates, strict=True):
             estimate *= _fades(window, plan)[:, None]
             if tail is not None:
                 estimate[:, : plan.overlap] += tail
             done = window.length if window.last else plan.window - plan.overlap
             tail = estimate[:, done:]
             yield estimate[:, :done]
+
+
+def in_order(pool: Executor | None, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
+    """Each item with its result; a pool works on the next ones meanwhile."""
+    if pool is None:
+        yield from ((item, function(item)) for item in items)
+        return
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) > AHEAD:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    finally:
+        for _, future in waiting:
+            future.cancel()
 
 
 def windows(song: Iterable[Samples], plan: Plan) -> Iterator[Window]:
@@ -282,8 +221,8 @@ def windows(song: Iterable[Samples], plan: Plan) -> Iterator[Window]:
         yield Window(np.pad(waiting, ((0, plan.window - len(waiting)), (0, 0))), start, len(waiting), last=True)
 
 
-def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
-    """Parts within full scale that add up to `mixture`, as near to the estimates as possible.
+def share_out(mixture: Grid, estimates: Stems, covers_song: bool, grain: Grain = GRAIN) -> Parts:
+    """Parts within the grain's limits that add up to `mixture`, as near to the estimates as can be.
 
     The residual is the accompaniment; where the stems cover the song, they share it. Two parts can
     add up to more than full scale, so a song that clips is kept as it is.
@@ -292,12 +231,13 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
         FloatingPointError: an estimate is not finite.
         OverflowError: even parts at full scale do not add up to the song.
     """
-    low, high = -FULL_SCALE, FULL_SCALE - 1
     left = mixture / FULL_SCALE - estimates.sum(0)
     wanted = estimates + left / len(estimates) if covers_song else np.concatenate([estimates, left[None]])
     if not np.isfinite(wanted).all():
         raise FloatingPointError("the model gives NaN; get it anew, or train it anew")
-    parts = np.clip(np.rint(wanted.astype(np.float64) * FULL_SCALE), low, high).astype(np.int64)
+    steps = np.rint(wanted.astype(np.float64) * (FULL_SCALE / grain.step))
+    low, high = grain.limits
+    parts = np.clip(steps * grain.step, low, high).astype(np.int64)
     rest = mixture - parts.sum(0)
     for part in parts[::-1]:  # the accompaniment first
         taken = np.clip(part + rest, low, high) - part
@@ -308,7 +248,7 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool) -> Parts:
     return parts
 
 
-def _estimate(separator: Separator, batch: Sequence[Window], plan: Plan) -> Float[np.ndarray, "_window _target _frame _channel"]:
+def _estimate(separator: Separator, plan: Plan, batch: Sequence[Window]) -> Float[np.ndarray, "_window _target _frame _channel"]:
     """The stems of a batch of windows; where the channels do not fit, channel by channel."""
     device = separator.device
     song = torch.from_numpy(np.stack([window.samples for window in batch])).transpose(1, 2)
@@ -316,7 +256,7 @@ def _estimate(separator: Separator, batch: Sequence[Window], plan: Plan) -> Floa
     items = song if fits else song.flatten(0, 1)[:, None].expand(-1, separator.config.channels, -1)
     seeds = [(plan.seed, window.start, i) for window in batch for i in range(len(items) // len(batch))]
     size = 1 if device.type == "cpu" else len(items)  # rounding depends on the batch size: see docs/design.md
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=plan.bfloat16):
         counterfactuals = [
             separator.counterfactual(items[i : i + size].to(device), generators(seeds[i : i + size], device)).cpu()
             for i in range(0, len(items), size)

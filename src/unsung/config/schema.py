@@ -4,10 +4,11 @@ The settings of a provider, a network or a process are in its own module. `param
 of the registries.
 """
 
+import re
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, create_model, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, create_model, model_validator
 
 from unsung.config import registry
 from unsung.config.section import (
@@ -23,7 +24,16 @@ from unsung.config.section import (
     WindowSize,
 )
 
-Accelerator = Literal["cpu", "gpu", "mps", "auto"]
+ACCELERATOR = re.compile(r"auto|cpu|mps|gpu(:[0-9]{1,3})?")
+
+
+def _is_accelerator(name: str) -> str:
+    if not ACCELERATOR.fullmatch(name):
+        raise ValueError("choose auto, cpu, mps, gpu, or gpu:1 for the second one")
+    return name
+
+
+Accelerator = Annotated[str, AfterValidator(_is_accelerator)]
 MIX, PARTS = "mix", "data/parts"  # the provider that joins others, and where each of them is prepared
 
 
@@ -136,7 +146,7 @@ class Train(Section):
     gradient_clip: PositiveFloat
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
-    accelerator: Accelerator | Literal["tpu"]
+    accelerator: Literal["cpu", "gpu", "mps", "auto", "tpu"]
     devices: PositiveInt
     compile: bool
     valid_every: PositiveInt  # steps

@@ -14,10 +14,14 @@ UNPRINTABLE = dict.fromkeys("\n\r\t", " ")  # of letters that end a line or stee
 def rendered(template: Path, **values: Any) -> str:
     """A page from its template. For Markdown there are filters `plain` (escaped) and `table`."""
     environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=".html" in template.suffixes
+        loader=jinja2.FileSystemLoader(template.parent),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=".html" in template.suffixes,
     )
     environment.filters |= {"plain": escaped, "table": table}
-    return environment.from_string(template.read_text()).render(**values)
+    return environment.get_template(template.name).render(**values)
 
 
 def cell(value: Any) -> str:

@@ -66,15 +66,7 @@ def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:
         "seconds": round(len(scene.mixture) / rate, 3),
         "start": scene.moment.start,
         "window": params.evaluate.window_seconds,
-        "versions": [
-            {
-                "title": title,
-                "audio": _data("audio/mpeg", as_mp3(samples * volume, rate)),
-                "picture": _data("image/webp", figures.picture(images[title], loudest, PICTURE)),
-                "outline": outline(samples * volume),
-            }
-            for title, samples in scene.sounds.items()
-        ],
+        "versions": [version(title, samples * volume, rate, images[title], loudest) for title, samples in scene.sounds.items()],
         "uncertainty": {
             target: {"picture": _data("image/webp", figures.picture(image, top, PICTURE)), "below": loudest - top}
             for target, image in maps.items()
@@ -82,6 +74,16 @@ def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:
         },
         "frames": _frames(scene.frames),
         "hard": sdr[sdr["sdr"] < GOOD].sort_values("sdr").head(HARD_FRAMES).to_dict("records"),
+    }
+
+
+def version(title: str, samples: Samples, sample_rate: int, image: figures.Decibels, loudest: float) -> dict[str, str]:
+    """A sound: clip, spectrogram and outline; `loudest` (dB) is the scene's brightest point."""
+    return {
+        "title": title,
+        "audio": _data("audio/mpeg", as_mp3(samples, sample_rate)),
+        "picture": _data("image/webp", figures.picture(image, loudest, PICTURE)),
+        "outline": outline(samples),
     }
 
 
