@@ -35,7 +35,7 @@ Parts = Int[np.ndarray, "_part _frame _channel"]  # stems, and the accompaniment
 SHORT = 8.0  # seconds; a window so long is never shortened
 BYTES_PER_BYTE = 20  # of memory for one of a window's samples: a lower bound, to refuse what can never work
 GRAIN = Grain()  # of the files of a pipeline: 24 bits
-AHEAD = 8  # windows that wait for the one that is written
+AHEAD = 8  # batches of windows that wait for the one that is written
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Song = Callable[[], Iterator[Samples]]  # opens the song anew each time, because it is read twice: to estimate and to subtract
@@ -177,8 +177,8 @@ def stems(separator: Separator, song: Iterable[Samples], plan: Plan, pool: Execu
     With a pool, windows are estimated while others are read and written; the bytes are the same.
     """
     tail: Stems | None = None
-    cut = windows(song, plan)
-    batches = iter(lambda: list(islice(cut, plan.batch_size)), [])
+    cut, size = windows(song, plan), 1 if separator.device.type == "cpu" else plan.batch_size
+    batches = iter(lambda: list(islice(cut, size)), [])
     for batch, estimates in in_order(pool, partial(_estimate, separator, plan), batches):
         for window, estimate in zip(batch, estimates, strict=True):
             estimate *= _fades(window, plan)[:, None]

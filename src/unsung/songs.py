@@ -159,16 +159,7 @@ def separate_songs(
     """
     torch.set_num_threads(1)  # a window has one, so the bytes do not depend on the number of jobs
     songs = find(places, wanted.out)
-    separator = method.load()
-    chosen = wanted.chosen(separator.config.parts)
-    jobs = [job_of(song, below, wanted, [MIXTURE] if wanted.in_one else chosen) for song, below in songs]
-    telling = report([job.song for job in jobs])
-    cores = wanted.jobs if separator.device.type == "cpu" else 1
-    with ThreadPoolExecutor(cores) if cores > 1 else nullcontext() as pool, closing(telling):
-        batch = Batch(separator, method, wanted, chosen, pool, telling, refused(jobs))
-        if len(batch.refused) < len(jobs):
-            telling.begin(separator.device, cores)
-        return batch.outcomes(jobs, min(cores, len(jobs)))
+    return Batch(method.load(), method, wanted).separate(songs, report)
 
 
 def job_of(song: Path, below: Path, wanted: Wanted, files: Iterable[str]) -> Job:
@@ -222,38 +213,39 @@ def check(outcomes: Sequence[Outcome]) -> None:
 class Batch:
     """Songs that are separated by one model, in the same way."""
 
-    def __init__(
-        self,
-        separator: Separator,
-        method: Method,
-        wanted: Wanted,
-        chosen: Sequence[str],
-        pool: Executor | None,
-        report: Report,
-        refused: Mapping[Job, str],
-    ) -> None:
-        self.separator, self.method, self.wanted, self.chosen = separator, method, wanted, chosen
-        self.pool, self.report, self.refused, self.stopped = pool, report, refused, threading.Event()
+    def __init__(self, separator: Separator, method: Method, wanted: Wanted) -> None:
+        self.separator, self.method, self.wanted = separator, method, wanted
+        self.chosen = wanted.chosen(separator.config.parts)
+        self.cores = wanted.jobs if separator.device.type == "cpu" else 1
+        self.report, self.stopped = Report(), threading.Event()
+        self.refused: Mapping[Job, str] = {}
+        self.pool: Executor | None = None
         settings = [method.separate.model_dump(exclude={"accelerator"}), separator.process.settings.model_dump(), method.seed]
         more = [method.bfloat16, str(wanted.encoding), wanted.start, wanted.duration]
         self.made_with = fingerprint([*(sha256(method.model / name) for name in (WEIGHTS, CONFIG)), *settings, *more])
 
-    def outcomes(self, jobs: Sequence[Job], cores: int) -> list[Outcome]:
-        """The outcome of each job, so many at a time."""
+    def separate(self, songs: Sequence[tuple[Path, Path]], report: MakeReport = lambda songs: Report()) -> list[Outcome]:
+        """The outcome of each song, which is given with its folder below OUT."""
+        jobs = [job_of(song, below, self.wanted, [MIXTURE] if self.wanted.in_one else self.chosen) for song, below in songs]
+        self.report, self.refused = report([job.song for job in jobs]), refused(jobs)
         done: dict[Job, Outcome] = {}
-        try:
-            if cores == 1:
-                done |= ((job, self.outcome(job)) for job in jobs)
-            else:
-                self._in_threads(jobs, cores, done)
-        except KeyboardInterrupt:
-            finished = sum(not outcome.error for outcome in done.values())
-            raise KeyboardInterrupt(f"stopped; {finished} of {len(jobs)} songs are finished, the same command goes on") from None
+        with ThreadPoolExecutor(self.cores) if self.cores > 1 else nullcontext() as self.pool, closing(self.report):
+            if len(self.refused) < len(jobs):
+                self.report.begin(self.separator.device, self.cores)
+            try:
+                if min(self.cores, len(jobs)) == 1:
+                    done |= ((job, self._outcome(job)) for job in jobs)
+                else:
+                    self._in_threads(jobs, done)
+            except KeyboardInterrupt:
+                finished = sum(not outcome.error for outcome in done.values())
+                told_so = f"stopped; {finished} of {len(jobs)} songs are finished, the same command goes on"
+                raise KeyboardInterrupt(told_so) from None
         return [done[job] for job in jobs]
 
-    def _in_threads(self, jobs: Sequence[Job], cores: int, done: dict[Job, Outcome]) -> None:
-        with ThreadPoolExecutor(cores) as threads:
-            futures = {threads.submit(self.outcome, job): job for job in jobs}
+    def _in_threads(self, jobs: Sequence[Job], done: dict[Job, Outcome]) -> None:
+        with ThreadPoolExecutor(self.cores) as threads:
+            futures = {threads.submit(self._outcome, job): job for job in jobs}
             try:
                 for future in as_completed(futures):
                     done[futures[future]] = future.result()
@@ -263,10 +255,10 @@ class Batch:
                     future.cancel()
                 raise
 
-    def outcome(self, job: Job) -> Outcome:
+    def _outcome(self, job: Job) -> Outcome:
         """Separate a song, and tell what became of it."""
         try:
-            outcome = Outcome(job.song, error=self.refused[job]) if job in self.refused else self.separate(job)
+            outcome = Outcome(job.song, error=self.refused[job]) if job in self.refused else self._separated(job)
         except _Stopped:
             return Outcome(job.song, error="stopped")
         except Exception as error:
@@ -276,7 +268,7 @@ class Batch:
         self.report.end(outcome)
         return outcome
 
-    def separate(self, job: Job) -> Outcome:
+    def _separated(self, job: Job) -> Outcome:
         """Separate a song into its files, unless that was done before.
 
         Raises:
@@ -313,9 +305,9 @@ class Batch:
             for block in parts(self.separator, read, own, plan, encoding.grain, self.pool):
                 if self.stopped.is_set():
                     raise _Stopped
-                by_name = {MIXTURE: block.sum(0), **dict(zip(self.separator.config.parts, block, strict=True))}
+                by_name = dict(zip(self.separator.config.parts, block, strict=True))
                 for name, sink in sinks.items():
-                    sink.write(by_name[name])
+                    sink.write(block.sum(0) if name == MIXTURE else by_name[name])
                 done += block.shape[1]
                 self.report.move(song, done / own.sample_rate, own.frames / own.sample_rate)
 
