@@ -285,17 +285,23 @@ def test_training_can_begin_with_another_models_weights(straight, params, shards
     torch.testing.assert_close(weights(after), weights(before), atol=1e-6, rtol=0)
 
 
-def test_weights_that_do_not_fit_are_refused(straight, params, tmp_path):
+def test_weights_that_fit_are_taken_and_others_are_named(straight, params, tmp_path, capsys):
     from unsung.models.separator import Config
+
+    known = Separator.load(straight[0] / "best").state_dict()
 
     def begin(**values):
         mine = changed(params, **{"train__resume_from": str(straight[0] / "best"), **values})
-        return training.begin(Config.of(mine, covers_song=False), mine)
+        found = training.begin(Config.of(mine, covers_song=False), mine).state_dict()
+        taken = [name for name in found if name in known and torch.equal(found[name], known[name])]
+        return found, taken, capsys.readouterr().out
 
-    with pytest.raises(UserError, match=r"has channels 1, the params say 2; its weights do not fit"):
-        begin(audio__channels=2)
-    with pytest.raises(UserError, match=r"has network_settings .*'dim': 8"):
-        begin(networks__band_split__dim=12)
+    found, taken, said = begin(audio__channels=2)
+    anew = [name for name in found if found[name].shape != known[name].shape]
+    assert anew and set(taken) >= set(found) - set(anew) and all(name in said.partition("; anew begin ")[2] for name in anew)
+    assert "anew" not in begin()[2]
+    with pytest.raises(UserError, match="has network band_split, the params say crnn"):
+        begin(model__network="crnn")
     with pytest.raises(UserError, match="is not a model folder"):
         begin(train__resume_from=str(tmp_path))
 

@@ -246,8 +246,9 @@ def compare(
 def preset(
     name: Annotated[str, typer.Argument(help="A file of presets/ without .yaml: demo, musdb18hq, mir1k, ...", show_default=False)],
     root: Annotated[str, typer.Option(help="The data.root for it: your songs, or your copy of the dataset.")] = "",
+    begin: Annotated[str, typer.Option("--from", help="Begin with this model's weights: a name or a folder.")] = "",
 ) -> None:
     """Write a preset into params.yaml and show what changed; `unsung preset demo` goes back."""
     from unsung.config.presets import apply
 
-    typer.echo((apply(name, root) or f"params.yaml is as the preset {name} wants it").rstrip())
+    typer.echo((apply(name, root, begin) or f"params.yaml is as the preset {name} wants it").rstrip())

@@ -136,19 +136,24 @@ class Training(LightningModule):
 
 
 def begin(config: Config, params: Params) -> Separator:
-    """A separator with fresh weights, or with those of `train.resume_from`.
+    """A separator with fresh weights, and those of `train.resume_from` that fit; others are named.
 
     Raises:
-        UserError: that is not a model folder, or its weights do not fit.
+        UserError: that is no model folder, or has another network, or none of its weights fits.
     """
     separator = Separator(config)
     if folder := resume_folder(params):
         known = Separator.load(folder)
-        mine, theirs = (c.model_dump(exclude={"covers_song", "sample_rate", "process_settings"}) for c in (config, known.config))
-        if odd := [key for key in mine if mine[key] != theirs[key]]:
-            what = f"has {odd[0]} {theirs[odd[0]]}, the params say {mine[odd[0]]}"
-            raise UserError(f"the model in train.resume_from ({folder}) {what}; its weights do not fit")
-        separator.load_state_dict(known.state_dict())
+        where = f"the model in train.resume_from ({folder})"
+        if known.config.network != config.network:
+            raise UserError(f"{where} has network {known.config.network}, the params say {config.network}; its weights do not fit")
+        mine, theirs = (dict(one.named_parameters()) for one in (separator, known))
+        fitting = {name: weight for name, weight in theirs.items() if name in mine and weight.shape == mine[name].shape}
+        if not fitting:
+            raise UserError(f"{where} has no weights that fit this network; take its settings (unsung preset NAME --from MODEL)")
+        separator.load_state_dict(fitting, strict=False)
+        others = f"; anew begin {', '.join(anew)}" if (anew := [name for name in mine if name not in fitting]) else ""
+        print(f"train: {len(fitting)} of {len(mine)} weights are those of {params.train.resume_from}{others}", flush=True)
     return separator
 
 

@@ -1,13 +1,16 @@
 import shutil
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT
+from unsung import shipped
 from unsung.config.params import load_params
 from unsung.config.presets import apply
 from unsung.errors import UserError
 from unsung.models.separator import Config, Separator
+from unsung.training import begin
 
 NAMES = sorted(path.stem for path in (ROOT / "presets").glob("*.yaml"))
 
@@ -113,3 +116,31 @@ def test_what_is_wrong_is_one_line_and_changes_nothing(project):
     (project / "params.yaml").unlink()
     with pytest.raises(UserError, match="params.yaml is not here; run from the project's folder"):
         apply("demo")
+
+
+def test_a_model_to_begin_with_brings_its_network(project):
+    shown = apply("folder", root="/my/songs", begin="songs")
+    params, card = load_params(), Separator.load(shipped.folder_of(Path("songs")))
+    mine = Config.of(params, covers_song=False)
+    assert mine == card.config and params.data.root == "/my/songs" and params.train.resume_from == "songs"
+    assert "+  resume_from: songs" in shown and params.train.learning_rate < 1e-3
+    begin(mine, params)
+    apply("demo")
+    assert (project / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (None, "is not a model folder: config.json is missing"),
+        ("{", "not the config of a model"),
+        ("[]", "not the config of a model"),
+    ],
+)
+def test_a_model_that_cannot_be_begun_with(project, config, words):
+    (project / "mine").mkdir()
+    if config is not None:
+        (project / "mine" / "config.json").write_text(config)
+    with pytest.raises(UserError, match=words):
+        apply("folder", begin="mine")
+    assert (project / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()

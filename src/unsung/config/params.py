@@ -11,6 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from unsung import shipped
 from unsung.config.schema import Params, params_schema
 from unsung.config.section import validate
 from unsung.errors import UserError
@@ -56,13 +57,17 @@ def data_root(params: Params) -> Path:
 
 
 def resume_folder(params: Params) -> Path | None:
-    """The model folder to begin training with, if there is one; relative as data.root is.
+    """The model folder to begin training with, if there is one.
+
+    A shipped model has its name; a relative path begins where that of data.root does.
 
     Raises:
         UserError: it is in this checkout's models/, which DVC empties before it trains.
     """
     if not params.train.resume_from:
         return None
+    if params.train.resume_from in shipped.names():
+        return shipped.folder_of(Path(params.train.resume_from))
     folder = _of_the_user("train.resume_from", params.train.resume_from)
     if folder.resolve().is_relative_to(Path("models").resolve()):
         what = "is in models/, which DVC empties before it trains"
