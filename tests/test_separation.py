@@ -117,7 +117,7 @@ def test_a_song_far_beyond_full_scale_is_refused():
 @pytest.mark.parametrize("channels", [1, 2])
 def test_parts_add_up_at_the_songs_own_rate_and_channels(separator, rate, channels):
     song = noise(rate * 3 + 123, channels)
-    found = list(separation.parts(separator, lambda: in_blocks(song), Facts(rate, channels, 0), PLAN))
+    found = list(separation.parts(separator, in_blocks(song), Facts(rate, channels, 0), PLAN))
     together = np.concatenate(found, axis=1)
     np.testing.assert_array_equal(together.sum(0), audio.to_grid(song))
 
@@ -127,7 +127,7 @@ def test_an_estimate_at_another_rate_keeps_its_place(separator):
     separator.network = Half()
     t = np.arange(44_100 * 2) / 44_100
     song = (0.5 * np.sin(2 * np.pi * 1000 * t))[:, None].astype(np.float32)
-    found = np.concatenate(list(separation.parts(separator, lambda: in_blocks(song), Facts(44_100, 1, 0), PLAN)), axis=1)
+    found = np.concatenate(list(separation.parts(separator, in_blocks(song), Facts(44_100, 1, 0), PLAN)), axis=1)
     inner = slice(5000, 80_000)
     np.testing.assert_allclose(found[0][inner] / FULL_SCALE, 0.5 * song[inner], atol=1e-3)
 

@@ -122,12 +122,12 @@ class Model:
             return
         if first.ndim != 2 or sample_rate <= 0:
             raise UserError(f"the blocks have the shape {first.shape} at {sample_rate} Hz; it must be (frame, channel)")
-        one, other = itertools.tee(map(_finite, itertools.chain([first], source)))
-        own, both, done = Facts(sample_rate, first.shape[1], 0), iter([one, other]), 0
+        song = map(_finite, itertools.chain([first], source))
+        own, done = Facts(sample_rate, first.shape[1], 0), 0
         plan = self._method.plan(self._separator.config)
         try:
             with ThreadPoolExecutor(self._jobs) if self._jobs > 1 else nullcontext() as pool:
-                for found in parts(self._separator, lambda: next(both), own, plan, FLOATS, pool):
+                for found in parts(self._separator, song, own, plan, FLOATS, pool):
                     done += found.shape[1]
                     yield {part: (block / FULL_SCALE).astype(np.float32) for part, block in zip(self.parts, found, strict=True)}
                     progress(done / sample_rate)

@@ -4,6 +4,7 @@ Stems are estimated at the model's sample rate and resampled to the song's. The 
 song minus the stems, in integers, so that the files add up to the song to the last bit.
 """
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +12,6 @@ from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from sys import maxsize
 from typing import TypeVar
@@ -38,7 +38,6 @@ GRAIN = Grain()  # of the files of a pipeline: 24 bits
 AHEAD = 8  # batches of windows that wait for the one that is written
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Song = Callable[[], Iterator[Samples]]  # opens the song anew each time, because it is read twice: to estimate and to subtract
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def separate_track(track: Track, folder: Path, method: Method) -> None:
             with ExitStack() as stack:
                 form = own.sample_rate, own.channels
                 files = [stack.enter_context(audio.writer(new / f"{part}.flac", *form)) for part in config.parts]
-                for block in parts(separator, partial(mixture, track), own, method.plan(config)):
+                for block in parts(separator, mixture(track), own, method.plan(config)):
                     for file, part in zip(files, block, strict=True):
                         file.write(part)
             put_in_place(new, place)
@@ -155,7 +154,7 @@ def device_of(accelerator: Accelerator) -> torch.device:
 
 
 def parts(
-    separator: Separator, song: Song, own: Facts, plan: Plan, grain: Grain = GRAIN, pool: Executor | None = None
+    separator: Separator, song: Iterable[Samples], own: Facts, plan: Plan, grain: Grain = GRAIN, pool: Executor | None = None
 ) -> Iterator[Parts]:
     """Separate a song at any rate into blocks of its parts, which add up to its integers.
 
@@ -163,10 +162,11 @@ def parts(
         ArithmeticError: the song is far beyond full scale, or the model gives NaN.
     """
     config, width = separator.config, len(separator.config.targets) * own.channels
-    blocks = stems(separator, audio.resampled(song(), own.sample_rate, config.sample_rate), plan, pool)
+    heard, subtracted = itertools.tee(song)  # what waits between them is some windows long
+    blocks = stems(separator, audio.resampled(heard, own.sample_rate, config.sample_rate), plan, pool)
     flat = (block.transpose(1, 0, 2).reshape(-1, width) for block in blocks)
     estimates = audio.fitted(audio.resampled(flat, config.sample_rate, own.sample_rate), maxsize, width)
-    for block, estimate in zip(audio.rebatched(song()), audio.rebatched(estimates), strict=False):
+    for block, estimate in zip(audio.rebatched(subtracted), audio.rebatched(estimates), strict=False):
         split = estimate[: len(block)].reshape(len(block), -1, own.channels).transpose(1, 0, 2)
         yield share_out(audio.to_grid(block, grain.bits), split, config.covers_song, grain)
 
@@ -178,7 +178,7 @@ def stems(separator: Separator, song: Iterable[Samples], plan: Plan, pool: Execu
     """
     tail: Stems | None = None
     cut, size = windows(song, plan), 1 if separator.device.type == "cpu" else plan.batch_size
-    batches = iter(lambda: list(islice(cut, size)), [])
+    batches = iter(lambda: list(itertools.islice(cut, size)), [])
     for batch, estimates in in_order(pool, partial(_estimate, separator, plan), batches):
         for window, estimate in zip(batch, estimates, strict=True):
             estimate *= _fades(window, plan)[:, None]

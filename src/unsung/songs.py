@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -301,8 +300,8 @@ class Batch:
         with ExitStack() as stack:
             form = own.sample_rate, own.channels
             sinks = {name: stack.enter_context(formats.sink(path, encoding, *form)) for name, path in raw.items()}
-            plan, read = self.method.plan(self.separator.config, own), partial(_blocks, song, first, own.frames)
-            for block in parts(self.separator, read, own, plan, encoding.grain, self.pool):
+            plan, blocks = self.method.plan(self.separator.config, own), _blocks(song, first, own.frames)
+            for block in parts(self.separator, blocks, own, plan, encoding.grain, self.pool):
                 if self.stopped.is_set():
                     raise _Stopped
                 by_name = dict(zip(self.separator.config.parts, block, strict=True))
