@@ -1,6 +1,7 @@
 """`unsung check`: planted faults are all found, sound datasets stay silent."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -430,6 +431,16 @@ def test_the_command_shows_a_table_and_exits_with_1_where_there_are_faults(three
     (tmp_path / "mine.txt").write_text("mine")
     code, _, err = unsung("check", three, "--json", "mine.txt")
     assert code == 1 and "mine.txt is there and is not JSON" in err and (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_odd_names_and_pipes_are_shown(three, tmp_path):
+    (three / "train" / "train song").rename(three / "train" / os.fsdecode(b"a\xff\nb|c"))
+    (three / "test" / "test song" / "vocals.flac").unlink()
+    os.mkfifo(three / "test" / "test song" / "vocals.flac")
+    code, out, _ = unsung("check", three, "--workers", 1, "--json", tmp_path / "found.json")
+    assert code == 1 and "| a\ufffd b\\|c | train |  | its name has letters that are not Unicode's" in out
+    assert "| test song | test | vocals | vocals.flac is a pipe, not a file | give a file |" in out
+    assert json.loads((tmp_path / "found.json").read_text())["faults"]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ class Checked:
 
     def table(self) -> pd.DataFrame:
         """A row for each fault, with the columns of COLUMNS."""
-        return pd.DataFrame([[getattr(fault, column) for column in COLUMNS] for fault in self.faults], columns=list(COLUMNS))
+        rows = [[getattr(fault, column) for column in COLUMNS] for fault in self.faults]
+        return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)  # pandas' strings cannot hold every name
 
     def summary(self) -> list[str]:
         """How much was read, and how far the stems are from their mixtures."""
