@@ -174,6 +174,61 @@ def score(
 
 
 @app.command()
+def check(
+    root: Annotated[Path, typer.Argument(help="Your songs, or your copy of a dataset.", readable=False)],
+    provider: Annotated[
+        str, typer.Option(help="How they are laid out: folder, musdb18hq, pools, ...; by default that of params.yaml, or folder.")
+    ] = "",
+    target: Annotated[
+        list[str] | None, typer.Option(help="A stem that each track must have; by default those of params.yaml, or vocals.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write what was found to this file.", readable=False)] = None,
+    clipped: Annotated[
+        float, typer.Option(min=0, max=100, callback=_finite, help="Percent of a file's samples that may be clipped.")
+    ] = 0.1,
+    residual: Annotated[
+        float | None,
+        typer.Option(callback=_finite, help="Highest mixture minus stems, in dB of the mixture; -10 by default (docs/data.md)."),
+    ] = None,
+    may_be_silent: Annotated[
+        list[str] | None, typer.Option(help="A stem that may be silent throughout a track, such as drums.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default one per core and per GB.")] = None,
+) -> None:
+    """Read a dataset once and list its faults, before any work; exit code 1 if there are any.
+
+    What a run would refuse; other lengths, sample rates or channel counts within a track; NaN;
+    stems that are silent, clipped or another stem; mixtures that are not the sum of their stems;
+    one recording in two tracks.
+    """
+    import json
+
+    from unsung.config.schema import Compute
+    from unsung.data.check import Limits
+    from unsung.data.check import check as examine
+    from unsung.files import atomically, check_place, is_stdout
+    from unsung.parallel import default_workers
+    from unsung.reporting import markdown
+
+    json_on_stdout = json_file is not None and is_stdout(json_file)  # then nothing else may be there
+    if json_file and check_place(json_file):
+        from unsung.scoring.folders import is_json  # here: it takes a second to import
+
+        if not is_json(json_file):
+            raise UserError(f"{json_file} is there and is not JSON; give --json another name, or remove it")
+    number = workers or default_workers(gigabytes=1.0)
+    compute = Compute(scheduler="", workers=number, loader_workers=0, tensorboard=False, wandb=False)
+    found = examine(root, provider, target or [], compute, Limits(clipped, residual, tuple(may_be_silent or ())))
+    if json_file:
+        with atomically(json_file) as partial:
+            partial.write_text(json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n")
+    table = f"{markdown.table(found.table())}\n\n" if found.faults else ""
+    typer.echo(table + "\n".join(map(one_line, found.summary())), err=json_on_stdout)
+    if found.faults:
+        raise UserError(f"{root} has {len(found.faults)} fault(s); mend them, or remove these tracks")
+
+
+@app.command()
 def export(
     model: Annotated[Path, typer.Argument(help="One that `unsung models` lists, or a folder such as models/best.", readable=False)],
     format: Annotated[Literal["onnx", "torchscript"], typer.Option(help="The format of the file.")] = "onnx",
