@@ -30,7 +30,7 @@ from unsung.containers import inspect
 from unsung.data.fingerprints import RATE, Fingerprint, Fingerprinter, are_one, candidates
 from unsung.data.providers.base import Limited, Provider
 from unsung.data.providers.layout import limited
-from unsung.data.tracks import SPLITS, Recording, Source, _fault_of_names, in_short
+from unsung.data.tracks import SPLITS, Recording, Source, fault_of_names, in_short
 from unsung.errors import UserError
 
 Place = tuple[Path, int]  # a file and its stream
@@ -349,7 +349,7 @@ def examine(recording: Recording, targets: Sequence[str], limits: Limits, excerp
 
     Of `excerpts` any stem may be silent.
     """
-    if fault := recording.fault or _fault_of_names(recording):
+    if fault := recording.fault or fault_of_names(recording):
         return Examined(faults=(_fault(recording, "", "refused", fault, "mend it, or remove the track"),))
     places = dict.fromkeys((source.path, source.stream) for sources in recording.stems.values() for source in sources)
     if not places:

@@ -194,7 +194,7 @@ def _rows(entry: Recording | Track, root: Path) -> tuple[list[dict[str, object]]
     hashes: dict[Path, str] = {}
     rows: list[dict[str, object]] = []
     own: list[tuple[Source, audio.Facts]] = []
-    if fault := entry.fault or _fault_of_names(entry):
+    if fault := entry.fault or fault_of_names(entry):
         return rows, fault
     for stem, sources in entry.sources.items():
         where = {"track": entry.name, "split": entry.split, "ragged": entry.ragged, "stem": stem}
@@ -219,7 +219,7 @@ def _rows(entry: Recording | Track, root: Path) -> tuple[list[dict[str, object]]
     return rows, misfit(entry.ragged, own)
 
 
-def _fault_of_names(entry: Recording | Track) -> str:
+def fault_of_names(entry: Recording | Track) -> str:
     """What no file system, or no index, could keep of the names of a track and its files."""
     if _is_odd(entry.name):
         return "its name has letters that are not Unicode's or cannot be shown; rename it"
