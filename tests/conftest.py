@@ -1,11 +1,13 @@
 """Small data that the tests make: three songs, their stems and shards, a tiny model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.faults.runner import Runner
 from unsung.config.params import load_params
 from unsung.config.schema import Compute, Params
 from unsung.data.shards import Settings, write_shards
@@ -36,12 +38,27 @@ def workers(count: int, scheduler: str = "") -> Compute:
     return Compute(scheduler=scheduler, workers=count, loader_workers=0, tensorboard=False, wandb=False)
 
 
-LONGEST_FIRST = ["test_pipeline.py", "test_training.py", "test_parallel.py", "test_shards.py"]  # or one process waits for the other
+LONGEST_FIRST = [  # or one process waits for the other
+    "test_pipeline.py",
+    "test_training.py",
+    "test_parallel.py",
+    "test_data.py",
+    "test_songs.py",
+    "test_shards.py",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
     items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else len(LONGEST_FIRST))
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[Runner]:
+    """The process whose forks are runs of the command: what tests need not start anew."""
+    running = Runner(ROOT / "src", ROOT)
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

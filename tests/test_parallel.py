@@ -7,6 +7,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 from distributed import LocalCluster
@@ -133,6 +134,7 @@ def die(_: int) -> None:
 
 def test_work_that_kills_every_worker_is_one_line(tmp_path):
     with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),  # by default four workers die, one after the other
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
         pytest.raises(UserError, match="lost its workers again and again"),
     ):

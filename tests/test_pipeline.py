@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from recipes.songs.recipe import Recipe
+from tests import forks
 from tests.conftest import ROOT, song, write_song
 from tests.data.providers import write_pool
 from unsung.scoring.aggregate import COUNTS
@@ -40,6 +41,8 @@ SMALL = {
 class Repository:
     """A clone with small params, in which commands run as in a terminal."""
 
+    programs: Path | None = None  # a folder that comes first on the path
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         listed = self.run("git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard").stdout
@@ -56,8 +59,8 @@ class Repository:
         self.commit()
 
     def run(self, *command: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a command with the tests' Python first on the path."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        """Run a command with the tests' Python first on the path, or what stands in for it."""
+        path = os.pathsep.join([*map(str, filter(None, [self.programs])), str(Path(sys.executable).parent), os.environ["PATH"]])
         keep = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "PYTEST", "PYTHONPATH", "DVC_"))}
         names = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
         environment = {**keep, **names, "PATH": path, "DVC_NO_ANALYTICS": "1"}
@@ -81,11 +84,12 @@ class Repository:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """The demo's pipeline, run and committed."""
+    """The demo's pipeline, run as a user runs it, and committed; what comes later runs as forks."""
     found = Repository(tmp_path_factory.mktemp("clone"))
     assert found.stages_run("repro") == STAGES
     found.commit()
-    return found
+    with forks.scripts(tmp_path_factory.mktemp("programs"), "dvc", "python", "unsung") as found.programs:
+        yield found
 
 
 def test_everything_is_there(repository):
@@ -169,7 +173,7 @@ def test_a_remote_gives_a_clone_everything(repository, tmp_path):
     repository.run("dvc", "push")
     repository.run("git", "clone", "-q", str(repository.folder), str(tmp_path / "clone"))
     clone = Repository.__new__(Repository)
-    clone.folder = tmp_path / "clone"
+    clone.folder, clone.programs = tmp_path / "clone", repository.programs
     assert not (clone.folder / "models").exists()
     clone.run("dvc", "pull")
     assert (clone.folder / "models" / "best" / "weights.safetensors").is_file()

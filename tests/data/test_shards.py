@@ -180,7 +180,7 @@ def test_a_long_track_needs_no_more_memory_than_a_short_one(tmp_path):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         return int(done.stdout.split()[-1]) / 1024
 
-    short, long = peak(60), peak(900)
+    short, long = peak(60), peak(600)
     assert long < 1000 and long - short < 40, (short, long)
 
 

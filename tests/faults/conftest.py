@@ -1,20 +1,10 @@
-"""The process that runs the command, and what every fault finds."""
+"""What every fault finds."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.faults.runner import Runner
 from tests.faults.tables import make_template
-
-
-@pytest.fixture(scope="session")
-def runner() -> Iterator[Runner]:
-    running = Runner(ROOT / "src", ROOT)
-    yield running
-    running.close()
 
 
 @pytest.fixture(scope="session")

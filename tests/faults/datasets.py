@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from tests.conftest import ROOT, small_params
 from tests.data.stem_files import write_stem_file
 from tests.faults.fault import Done, Fault
+from tests.faults.runner import Limits, Runner
 from unsung.config.params import load_params
 
 Make = Callable[[Path], object]
@@ -117,7 +118,7 @@ def pools(here: Path) -> Path:
     return here / "tunes"
 
 
-LAYOUTS = {f.__name__: f for f in (folder, musdb18hq, musdb18, moisesdb, slakh2100, mir1k, pools)} | {"musdb18_7s": musdb18}
+LAYOUTS = {f.__name__: f for f in (folder, musdb18hq, musdb18, moisesdb, slakh2100, mir1k, pools)}
 TARGETS = {"slakh2100": ["bass"]}
 
 
@@ -243,20 +244,14 @@ DATASETS = [
     bad("folder", "a track with one stem only",
         f"1 of 5 tracks cannot be used: A (only accompaniment.wav); {ALLOW}",
         gone("train/A/vocals.wav")),
-    bad("folder", "a stem of another kind of file", "A (only accompaniment.wav)",
-        both(gone("train/A/vocals.wav"), put("train/A/vocals.wma", b"x"))),
     bad("folder", "all stems of another kind of file", "A (accompaniment.ape is of a kind that is not read)",
         both(gone("train/A/vocals.wav"), gone("train/A/accompaniment.wav"), put("train/A/accompaniment.ape", b"x"))),
     bad("folder", "a stem that is not audio", "A (vocals.wav is not audio", put("train/A/vocals.wav", b"junk" * 99)),
-    bad("folder", "a stem of no bytes", "A (vocals.wav is empty", put("train/A/vocals.wav", b"")),
     bad("folder", "a stem without samples", "A (vocals.wav is empty)", sound("train/A/vocals.wav", seconds=0)),
-    bad("folder", "a stem cut in its header", "A (vocals.wav", cut("train/A/vocals.wav", 0.001)),
     bad("folder", "a stem that may not be read", "A (vocals.wav", closed("train/A/vocals.wav")),
     bad("folder", "a stem that is a FIFO", "A (vocals.wav is not a file)", fifo("train/A/vocals.wav")),
     bad("folder", "a stem that is a link to nothing", "A (vocals.wav is missing)",
         both(gone("train/A/vocals.wav"), link("train/A/vocals.wav", "nowhere"))),
-    bad("folder", "a stem that is a folder", "A (only accompaniment.wav)",
-        both(gone("train/A/vocals.wav"), lambda root: (root / "train/A/vocals.wav").mkdir())),
     bad("folder", "a stem at another sample rate", "Hz, the others have", sound("train/A/vocals.wav", rate=16_000)),
     bad("folder", "a stem that ends early", "A (vocals.wav ends 1.50 s before the others)",
         both(sound("train/A/vocals.wav", seconds=0.5), sound("train/A/accompaniment.wav", seconds=2))),
@@ -266,7 +261,6 @@ DATASETS = [
         (tone(root / name / "drums.wav"), (root / name / "accompaniment.wav").rename(root / name / "other.wav"))
         for name in ("train/A", "train/B", "train/C", "valid/V", "test/T")] and (root / "test/T/drums.wav").unlink()),
     bad("folder", "a track folder that is a link to nothing", "D (it is a link to nothing)", link("train/D", "nowhere")),
-    bad("folder", "a track folder that is a link to itself", "D (it is a link to nothing)", link("train/D", "D")),
     bad("folder", "a track folder that may not be read", "A (its folder cannot be read: Permission denied)", closed("train/A"),
         may_change=("data/*", "tunes/train/A/*")),
     bad("folder", "a split that may not be entered", "train (its folder cannot be read: Permission denied)",
@@ -276,7 +270,6 @@ DATASETS = [
         both(sound("X/vocals.wav"), sound("X/accompaniment.wav"))),
     bad("folder", "three tracks broken in three ways", "3 of 5 tracks cannot be used: T (only vocals.wav), A (vocals.wav",
         both(put("train/A/vocals.wav", b"x"), gone("train/B/vocals.wav"), gone("test/T/accompaniment.wav"))),
-    bad("folder", "a name with a newline", "(its name has letters", renamed("a\nb")),
     bad("folder", "a name with an escape sequence", "(its name has letters", renamed("\x1b[31m")),
     bad("folder", "a name that is not UTF-8", "(its name has letters", renamed(b"caf\xe9")),
     bad("folder", "a name of 250 bytes", "(its name has more than", renamed("x" * 250)),
@@ -285,70 +278,33 @@ DATASETS = [
     bad("folder", "two tracks of one name", 'two tracks below', lambda root: shutil.copytree(root / "train/A", root / "valid/A")),
     bad("musdb18hq", "a song without a stem", f"1 of 3 tracks cannot be used: A (no bass.wav); {ALLOW}",
         gone("train/A/bass.wav")),
-    bad("musdb18hq", "a song without any file", "A (no mixture.wav, drums.wav", lambda root: [
-        path.unlink() for path in (root / "train/A").iterdir()]),
-    bad("musdb18hq", "a stem that is not audio", "T (vocals.wav is not audio", put("test/T/vocals.wav", b"x" * 99)),
-    bad("musdb18hq", "a stem without samples", "T (vocals.wav is empty)", sound("test/T/vocals.wav", seconds=0)),
-    bad("musdb18hq", "a song that is a link to nothing", "D (it is a link to nothing)", link("train/D", "nowhere")),
-    bad("musdb18hq", "a song that may not be read", "A (its folder cannot be read)", closed("train/A"),
-        may_change=("data/*", "tunes/train/A/*")),
     bad("musdb18hq", "no folder test", "has no folder test", lambda root: shutil.rmtree(root / "test")),
     bad("musdb18", "a stem file of four streams", "A (A.stem.mp4 has 4 streams, not 5)", four_streams("train/A.stem.mp4")),
     bad("musdb18", "a stem file that is not audio", "A (A.stem.mp4 is not audio", put("train/A.stem.mp4", b"x" * 99)),
     bad("musdb18", "a stem file cut in the middle", "A (A.stem.mp4", cut("train/A.stem.mp4", 0.5)),
-    bad("musdb18", "a stem file of no bytes", "A (A.stem.mp4 is empty", put("train/A.stem.mp4", b"")),
-    bad("musdb18", "a stem file that is a link to nothing", "D (D.stem.mp4 is missing)", link("train/D.stem.mp4", "nowhere")),
-    bad("musdb18", "a stem file that may not be read", "A (A.stem.mp4", closed("train/A.stem.mp4")),
     bad("musdb18", "half a download", "D.stem.mp4.part (its name does not end in .stem.mp4)", put("train/D.stem.mp4.part", b"x")),
-    bad("musdb18_7s", "a stem file of four streams", "A (A.stem.mp4 has 4 streams, not 5)", four_streams("train/A.stem.mp4")),
-    bad("musdb18_7s", "a stem file that is not audio", "T (T.stem.mp4 is not audio", put("test/T.stem.mp4", b"x" * 99)),
     bad("moisesdb", "a song without data.json", "00000001-song (no data.json)", gone("v0.1/00000001-song/data.json")),
     bad("moisesdb", "a data.json that is not JSON", "00000001-song (data.json is not as MoisesDB has it",
         put("v0.1/00000001-song/data.json", b"{")),
     bad("moisesdb", "a data.json of another kind", "00000001-song (data.json is not as",
         put("v0.1/00000001-song/data.json", b"[1]")),
-    bad("moisesdb", "a data.json that is not UTF-8", "00000001-song (data.json is not as",
-        put("v0.1/00000001-song/data.json", b'"\xe9"')),
-    bad("moisesdb", "a data.json that may not be read", "00000001-song (data.json: Permission denied)",
-        closed("v0.1/00000001-song/data.json")),
     bad("moisesdb", "a file that data.json names is missing", "X - S1 (00000001) (no bass1.wav)",
         gone("v0.1/00000001-song/bass/bass1.wav")),
-    bad("moisesdb", "a file that is not audio", "(bass1.wav is not audio", put("v0.1/00000001-song/bass/bass1.wav", b"x")),
-    bad("moisesdb", "a song without files", "(it has no files)",
-        put("v0.1/00000001-song/data.json", json.dumps({"song": "S", "artist": "X", "stems": []}))),
-    bad("moisesdb", "a name of 400 letters", "(its name has more than",
-        put("v0.1/00000001-song/data.json", json.dumps({"song": "S" * 400, "artist": "X", "stems": []}))),
     bad("moisesdb", "a name with a newline and a slash", "its name has letters",
         put("v0.1/00000001-song/data.json", json.dumps({"song": "../\n", "artist": "X", "stems": []}))),
     bad("slakh2100", "a track without metadata", "Track00000 (no metadata.yaml)", gone("train/Track00000/metadata.yaml")),
     bad("slakh2100", "metadata that are not YAML", "Track00000 (metadata.yaml is not as Slakh2100 has it",
         put("train/Track00000/metadata.yaml", "stems: [")),
-    bad("slakh2100", "metadata of another kind", "Track00000 (metadata.yaml is not as", put("train/Track00000/metadata.yaml", "7")),
-    bad("slakh2100", "metadata that are not UTF-8", "Track00000 (metadata.yaml is not as",
-        put("train/Track00000/metadata.yaml", b"stems: \xe9")),
-    bad("slakh2100", "a track without its mix", "Track00000 (no mix.flac)", gone("train/Track00000/mix.flac")),
     bad("slakh2100", "a rendered stem is missing", "Track00000 (no S01.flac)", gone("train/Track00000/stems/S01.flac")),
-    bad("slakh2100", "a stem that is not audio", "(S01.flac has no audio in it", put("train/Track00000/stems/S01.flac", b"x")),
-    bad("slakh2100", "a track that is a link to nothing", "D (it is a link to nothing)", link("train/D", "nowhere")),
     bad("mir1k", "a clip of one channel", "abjones_1_01 (abjones_1_01.wav has 1 channel, not 2)",
         sound("MIR-1K/Wavfile/abjones_1_01.wav", channels=1)),
     bad("mir1k", "a clip that is not audio", "abjones_1_01 (abjones_1_01.wav is not audio",
         put("MIR-1K/Wavfile/abjones_1_01.wav", b"x")),
-    bad("mir1k", "a clip without samples", "abjones_1_01 (abjones_1_01.wav is empty)",
-        sound("MIR-1K/Wavfile/abjones_1_01.wav", seconds=0, channels=2)),
-    bad("mir1k", "a clip that is a link to nothing", "amy_1_01 (amy_1_01.wav is missing)",
-        link("MIR-1K/Wavfile/amy_1_01.wav", "gone")),
     bad("mir1k", "a folder that may not be read", "Wavfile (its folder cannot be read", closed("MIR-1K/Wavfile"),
         may_change=("data/*", "tunes/MIR-1K/Wavfile/*")),
     bad("pools", "a pool without pool.yaml", "voices has no pool.yaml; write one with kind, licence and credit",
         gone("voices/pool.yaml")),
-    bad("pools", "a pool.yaml that is empty", "pool.yaml is empty", put("voices/pool.yaml", b"")),
     bad("pools", "a pool.yaml that is not YAML", "pool.yaml is not YAML", put("voices/pool.yaml", b"kind: [")),
-    bad("pools", "a pool.yaml that is not UTF-8", "pool.yaml is not YAML", put("voices/pool.yaml", b"kind: \xe9")),
-    bad("pools", "a pool.yaml that is a list", "pool.yaml has no keys and values", put("voices/pool.yaml", b"- 1")),
-    bad("pools", "a pool.yaml that is a folder", "voices has no pool.yaml; write one", both(
-        gone("voices/pool.yaml"), lambda root: (root / "voices/pool.yaml").mkdir())),
-    bad("pools", "a pool.yaml that may not be read", "pool.yaml", closed("voices/pool.yaml")),
     bad("pools", "an unknown kind", "pool.yaml is 'voice': Input should be 'vocals', 'accompaniment' or 'songs'",
         put("voices/pool.yaml", "{kind: voice, licence: MIT, credit: Me}")),
     bad("pools", "no licence", "pool.yaml is missing; add it", put("voices/pool.yaml", "{kind: vocals, credit: Me}")),
@@ -361,11 +317,8 @@ DATASETS = [
         gone("songs/a.accompaniment.wav")),
     bad("pools", "a song's file of another name", "songs/b (its name does not end in .vocals or .accompaniment)",
         sound("songs/b.wav")),
-    bad("pools", "a voice that is not audio", "voices/a (a.wav is not audio", put("voices/a.wav", b"junk" * 99)),
     bad("pools", "two voices of one name", 'are called "voices/a"; rename one', sound("voices/a.flac")),
     bad("pools", "a pool without audio", "voices holds no audio file", both(gone("voices/a.wav"), gone("voices/b.wav"))),
-    bad("pools", "a pool that may not be read", "tunes/voices may not be read", closed("voices"),
-        may_change=("data/*", "tunes/voices/*")),
     bad("pools", "no pool at all", "holds no pool, which is a folder of audio files with a pool.yaml", lambda root: [
         shutil.rmtree(path) for path in root.iterdir()]),
     fine("pools", "nothing wrong", lambda root: None, 7),
@@ -373,24 +326,13 @@ DATASETS = [
     fine("pools", "a pool that is a link", moved_away("voices"), 7),
     fine("folder", "a broken track is left out where that is allowed", gone("train/A/vocals.wav"), 4, True,
          "1 of 5 tracks cannot be used: A (only accompaniment.wav); they are left out"),
-    fine("musdb18hq", "a broken song is left out where that is allowed",
-         gone("train/A/bass.wav"), 2, True, "A (no bass.wav); they are"),
     fine("moisesdb", "a broken song is left out where that is allowed",
          gone("v0.1/00000001-song/data.json"), 3, True, "they are left out"),
-    fine("slakh2100", "a broken track is left out where that is allowed",
-         gone("train/Track00000/mix.flac"), 3, True, "left out"),
-    fine("mir1k", "a broken clip is left out where that is allowed", put("MIR-1K/Wavfile/amy_9_01.wav", b"x"), 3, True, "left out"),
-    fine("musdb18", "a broken file is left out where that is allowed", put("train/A.stem.mp4", b"x"), 2, True, "left out"),
-    *(fine(name, "stray and hidden files", stray, {"moisesdb": 4, "slakh2100": 4, "mir1k": 4, "folder": 5, "pools": 7}.get(name, 3))
-      for name in ("folder", "musdb18hq", "musdb18", "moisesdb", "slakh2100", "mir1k", "pools")),
+    *(fine(name, "stray and hidden files", stray, count) for name, count in {"folder": 5, "moisesdb": 4, "pools": 7}.items()),
     fine("folder", "a track folder that is a link", moved_away("train/A"), 5),
     fine("folder", "two links to one track", both(moved_away("train/A"), link("train/again", "../../elsewhere")), 5),
     fine("folder", "a loop of links", link("train/loop", ".."), 5),
-    fine("musdb18hq", "a song that is a link", moved_away("train/A"), 3),
     fine("moisesdb", "a song that is a link", moved_away("v0.1/00000001-song"), 4),
-    fine("moisesdb", "a loop of links", link("v0.1/loop", ".."), 4),
-    fine("slakh2100", "a track that is a link", moved_away("train/Track00000"), 4),
-    fine("mir1k", "a folder that is a link", moved_away("MIR-1K/Wavfile"), 4),
     fine("folder", "a name that begins with a dash", renamed("-rf $(x)"), 5),
     fine("folder", "a name with wide spaces and joined emoji", renamed("宇多田\u3000ヒカル\u00a0🧑\u200d🎤"), 5),
     fine("folder", "a name of dots", renamed("...a"), 4),
@@ -410,18 +352,13 @@ def root(value: str, make: Make = lambda here: None) -> Make:
 
 ROOTS: list[tuple[str, str, str, Make]] = [
     ("is missing", "nowhere", "data.root is nowhere, which is not a folder", lambda here: None),
-    ("is a file", "song.wav", "which is not a folder", lambda here: None),
-    ("is a FIFO", "pipe", "which is not a folder", lambda here: os.mkfifo(here / "pipe")),
     ("is empty", "tunes", "tunes holds no folder with stems", lambda here: (here / "tunes").mkdir()),
     ("is /", "/", "data.root is /, which holds the project itself", lambda here: None),
     ("is the project", ".", "which holds the project itself", lambda here: None),
-    ("is above the project", "..", "which holds the project itself", lambda here: None),
     ("is nothing", "", "which holds the project itself", lambda here: None),
-    ("is a link to nothing", "gone", "which is not a folder", lambda here: (here / "gone").symlink_to("nowhere")),
     ("may not be read", "tunes", "tunes", lambda here: (here / "tunes").mkdir(mode=0)),
     ("is the home of nobody", "~nobody-of-this-name/x", "nobody has this home", lambda here: None),
     ("has NUL in it", "a\0b", "which is not a folder", lambda here: None),
-    ("holds one loose song", "tunes", "holds no folder with stems", lambda here: tone(here / "tunes/song.wav")),
     ("holds two tracks", "tunes", "has 2 track(s), at least 3 are needed", lambda here: [
         tone(here / "tunes" / name / f"{stem}.wav") for name in "AB" for stem in TWO]),
 ]  # fmt: skip
@@ -445,13 +382,9 @@ def params(data: bytes | str) -> Make:
 PARAMS: list[tuple[str, str, Make]] = [
     ("is missing", "params.yaml is not here", lambda here: None),
     ("is empty", "params.yaml is empty", params("")),
-    ("is a comment", "params.yaml is empty", params("# nothing\n")),
     ("is a list", "params.yaml has no keys and values", params("- 1\n")),
-    ("is a number", "params.yaml has no keys and values", params("7\n")),
     ("is not YAML", "params.yaml is not YAML", params("a: [")),
-    ("is binary", "params.yaml is not YAML", params(bytes(range(256)))),
     ("is not UTF-8", "params.yaml is not YAML", params(b"a: caf\xe9\n")),
-    ("has two documents", "params.yaml is not YAML", params("a: 1\n---\nb: 2\n")),
     ("has a date that is none", "params.yaml is not YAML", params("a: 2020-13-45\n")),
     ("has a number of 9999 digits", "params.yaml", params("seed: " + "9" * 9999 + "\n")),
     ("has 500 brackets", "nested too deeply", params("[" * 500)),
@@ -459,68 +392,48 @@ PARAMS: list[tuple[str, str, Make]] = [
     ("grows a thousandfold", "params.yaml", params("a: &a [x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + i)}: &{chr(98 + i)} [{','.join([f'*{chr(97 + i)}'] * 8)}]\n" for i in range(9)))),
     ("is a folder", "params.yaml is a folder, not a file", lambda here: (here / "params.yaml").mkdir()),
-    ("is a FIFO", "params.yaml is not here", lambda here: os.mkfifo(here / "params.yaml")),
-    ("is a link to nothing", "params.yaml is not here", lambda here: (here / "params.yaml").symlink_to("nowhere")),
     ("may not be read", "params.yaml", both(params("seed: 0\n"), closed("params.yaml"))),
     ("has a key twice", "params.yaml is not YAML", edited("seed: 0", "seed: 0\nseed: 1")),
     ("has an unknown key", "sead in params.yaml is not a parameter", edited("seed: 0", "seed: 0\nsead: 1")),
     ("lacks a key", "seed in params.yaml is missing; add it", edited("seed: 0", "# seed")),
-    ("lacks a section", "data in params.yaml is missing", params('{"seed": 0}')),
     ("has a section that is empty", "audio in params.yaml is None", edited("audio:\n", "audio: null\nold:\n")),
     ("has words for a number", "seed in params.yaml is 'zero'", edited("seed: 0 ", "seed: zero ")),
     ("has NaN for a number", "train.learning_rate in params.yaml is nan",
      edited("learning_rate: 3.0e-3", "learning_rate: .nan")),
-    ("has no truth value for one", "data.allow_missing in params.yaml is 'perhaps'",
-     edited("allow_missing: false", "allow_missing: perhaps")),
     ("has an unknown provider", "data.provider in params.yaml is 'napster'", edited("provider: demo", "provider: napster")),
     ("has a mix without parts", "data in params.yaml has provider mix and no parts; give some",
      edited("provider: demo", "provider: mix")),
     ("has parts without a mix", "data in params.yaml has parts, which only provider mix has",
      edited("parts: {}", "parts: {demo: songs}")),
     ("has a share below 0", "data.shares.demo in params.yaml is -1.0", edited("shares: {}", "shares: {demo: -1.0}")),
-    ("has an unknown network", "model.network in params.yaml is 'x'", edited("network: band_split", "network: x")),
     ("has a target that is a path", "model.targets.0 in params.yaml is '../../x': a name has", edited("[vocals]", "[../../x]")),
-    ("has an empty target", "model.targets.0 in params.yaml is '': a name has", edited("[vocals]", "['']")),
-    ("has the accompaniment as a target", "model.targets in params.yaml is", edited("[vocals]", "[accompaniment]")),
-    ("has no targets", "model.targets in params.yaml is", edited("[vocals]", "[]")),
     ("has a sample rate of 0", "audio.sample_rate in params.yaml is 0", edited("sample_rate: 22050", "sample_rate: 0")),
     ("has six channels", "audio.channels in params.yaml is 6", edited("channels: 1 ", "channels: 6 ")),
     ("has windows of 10^9 samples", "stft.n_fft in params.yaml is 1000000000", edited("n_fft: 1024", "n_fft: 1000000000")),
-    ("has layers of 10^9 features", "networks.band_split.dim in params.yaml is", edited("dim: 32", "dim: 1000000000")),
 ]  # fmt: skip
 
 
 PREPARED: dict[str, Path] = {}
 
 
+def prepare(there: Path, runner: Runner) -> None:
+    """Make the project that `prepared` copies: its stages ran as far as the shards."""
+    project(there)
+    folder(there)
+    for name in ("download", "resample", "shard"):
+        done = runner.run(["stage", name], there, Limits(), 60)
+        assert not done.code, done.err
+    PREPARED["project"] = there
+
+
 def prepared(change: Make) -> Make:
-    """A project whose stages ran as far as the shards; they are made once, and copied."""
+    """A project whose stages ran as far as the shards."""
 
     def make(here: Path) -> None:
-        if "project" not in PREPARED:
-            PREPARED["project"] = _prepare()
         shutil.copytree(PREPARED["project"], here, dirs_exist_ok=True)
         change(here)
 
     return make
-
-
-def _prepare() -> Path:
-    import atexit
-    import subprocess
-    import sys
-    import tempfile
-
-    there = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, there, ignore_errors=True)
-    project(there)
-    folder(there)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "OMP_NUM_THREADS": "1"}
-    names = ["download", "resample", "shard"]
-    script = f"import runpy; [runpy.run_module('stages.' + name, run_name='__main__') for name in {names}]"
-    command = [sys.executable, "-c", script]
-    subprocess.run(command, cwd=there, env=environment, check=True, capture_output=True)
-    return there
 
 
 INDEX, TRAIN, SHARD = "data/raw/tracks.parquet", "data/stems/train/tracks.parquet", "data/shards/00000-000.parquet"
@@ -548,40 +461,26 @@ def infinite(here: Path) -> None:
 BETWEEN: list[tuple[str, str, str, Make]] = [
     ("the index is missing", "resample", DOWNLOAD, gone(INDEX)),
     ("the index is cut", "resample", DOWNLOAD, cut(INDEX, 0.5)),
-    ("the index is empty", "resample", DOWNLOAD, put(INDEX, b"")),
-    ("the index is junk", "resample", DOWNLOAD, put(INDEX, b"junk" * 99)),
     ("the index is another table", "resample", DOWNLOAD, parquet(INDEX)),
-    ("the index is a folder", "resample", DOWNLOAD, both(gone(INDEX), lambda here: (here / INDEX).mkdir())),
     ("a recording is gone", "resample", "1 of 5 tracks cannot be used: A", gone(SONG)),
     ("a recording was cut", "resample", "1 of 5 tracks cannot be used: A", cut(SONG, 0.5)),
     ("a recording was replaced by a shorter one", "resample", "has 0.5 s, it had 1.0 s when", sound(SONG, seconds=0.5)),
-    ("a recording was replaced by a longer one", "resample", "has 2.0 s, it had 1.0 s when", sound(SONG, seconds=2)),
-    ("a recording is not audio any more", "resample", "1 of 5 tracks cannot be used: A", put(SONG, b"x")),
     ("a recording has NaN", "resample", "1 of 5 tracks cannot be used: A", infinite),
-    ("two recordings are gone", "resample", "2 of 5 tracks cannot be used: T (", both(gone(SONG), gone("tunes/test/T/vocals.wav"))),
     ("a recording may not be read", "resample", "1 of 5 tracks cannot be used: A", closed(SONG)),
     ("the folder of recordings is gone", "resample", "which is not a folder", lambda here: shutil.rmtree(here / "tunes")),
     ("the index of a split is missing", "shard", RESAMPLE, gone(TRAIN)),
-    ("the index of a split is cut", "shard", RESAMPLE, cut(TRAIN, 0.5)),
-    ("the index of a split is another table", "shard", RESAMPLE, parquet(TRAIN)),
     ("a stem is gone", "shard", RESAMPLE, gone(STEM)),
     ("a stem was cut", "shard", RESAMPLE, cut(STEM, 0.5)),
-    ("a stem is empty", "shard", RESAMPLE, put(STEM, b"")),
-    ("a stem was replaced by a shorter one", "shard", RESAMPLE, sound(STEM, seconds=0.5)),
     ("a stem is gone", "evaluate", RESAMPLE, gone("data/stems/test/T/vocals.flac")),
     ("the index of the test tracks is cut", "evaluate", RESAMPLE, cut("data/stems/test/tracks.parquet", 0.5)),
     ("the manifest is missing", "train", SHARDS, gone(MANIFEST)),
-    ("the manifest is empty", "train", SHARDS, put(MANIFEST, b"")),
     ("the manifest is cut", "train", SHARDS, cut(MANIFEST, 0.5)),
     ("the manifest is of another kind", "train", SHARDS, put(MANIFEST, b'{"a": 1}')),
     ("a shard is gone", "train", SHARDS, gone(SHARD)),
     ("a shard is cut", "train", SHARDS, cut(SHARD, 0.5)),
     ("a shard lost its last byte", "train", SHARDS, cut(SHARD, 0.99999)),
-    ("a shard is empty", "train", SHARDS, put(SHARD, b"")),
     ("a shard is another table", "train", SHARDS, parquet(SHARD)),
-    ("there are no shards", "train", SHARDS, lambda here: shutil.rmtree(here / "data/shards")),
     ("a valid stem is gone", "train", RESAMPLE, gone("data/stems/valid/V/vocals.flac")),
-    ("the valid index is junk", "train", RESAMPLE, put("data/stems/valid/tracks.parquet", b"x" * 99)),
 ]  # fmt: skip
 
 

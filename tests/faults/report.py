@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.faults.datasets import prepare
 from tests.faults.fault import Judged, judge
 from tests.faults.runner import Runner
 from tests.faults.tables import TITLES, make_template, tables
@@ -52,7 +53,9 @@ def judge_all(only: str) -> Results:
     results = {}
     runner = Runner(ROOT / "src", ROOT)
     with tempfile.TemporaryDirectory(prefix="faults", ignore_cleanup_errors=True) as folder:
-        template = make_template(Path(folder, "template"))
+        template, prepared = make_template(Path(folder, "template")), Path(folder, "prepared")
+        prepared.mkdir()
+        prepare(prepared, runner)
         for table, faults in tables().items():
             for number, fault in enumerate(faults):
                 if only in f"{table}: {fault.what}":

@@ -23,7 +23,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from threadpoolctl import ThreadpoolController
+
 from unsung.config.registry import NETWORKS, PROCESSES, PROVIDERS
+from unsung.config.schema import params_schema
 
 PROGRAM = "unsung"
 MEGABYTE = 2**20
@@ -35,14 +38,25 @@ WARM = [
     *PROCESSES.values(),
     *(
         "typer._adapters",
+        "typer._click._textwrap",
         "typer._click.decorators",
+        "typer.rich_utils",
         "rich.markdown",
+        "rich.traceback",
         "stages",
         "pydantic.type_adapter",
         "einops._torch_specific",
         "ruamel.yaml.mergevalue",
     ),
-    *("pandas.core.methods.to_dict", "pyarrow.pandas_compat", "pyarrow.dataset", "av.subtitles.stream", "onnx"),
+    *(
+        "pandas.core.arrays.arrow.extension_types",
+        "pandas.core.methods.to_dict",
+        "pandas.io.formats.csvs",
+        "pyarrow.pandas_compat",
+        "pyarrow.dataset",
+        "av.subtitles.stream",
+        "onnx",
+    ),
 ]
 # Large pages: a fork copies fewer tables.
 ENVIRONMENT = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "OMP_NUM_THREADS": "1"}
@@ -96,10 +110,10 @@ class Runner:
             out, err = Path(folder, "out"), Path(folder, "err")
             words = [os.fsencode(word).hex() for word in arguments]
             asked = {"words": words, "here": str(here), "out": str(out), "err": str(err), "limits": asdict(limits)}
-            begun = time.monotonic()
             self.to.write(json.dumps(asked) + "\n")
             self.to.flush()
             pid = int(self.back.readline())
+            begun = time.monotonic()  # the first run waits for all the imports
             hung, sent = False, False
             while not Path(folder, "ended").exists():
                 now = time.monotonic() - begun
@@ -145,9 +159,11 @@ def serve(commands: IO[str], answers: IO[str]) -> None:
 
 
 def warm() -> None:
-    """Import what the command imports on its way, but run nothing that starts a thread."""
+    """Import what commands import, make what they cache, but run nothing that starts a thread."""
     for name in WARM:
         importlib.import_module(name)
+    params_schema()
+    ThreadpoolController()  # looks where each of a few hundred libraries lies
 
 
 def child(asked: dict, pipes: Sequence[int]) -> None:

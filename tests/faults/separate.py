@@ -82,11 +82,6 @@ def add_up(here: Path, song: str = "song.wav", out: str = "out/song") -> None:
     np.testing.assert_array_equal(sum(parts), whole)
 
 
-def same_as_before(name: str) -> Callable[[Path], None]:
-    """Keep a copy of a file, to compare with."""
-    return lambda here: shutil.copy(here / name, here / f"copy of {Path(name).name}")
-
-
 def writable_again(folder: str) -> Callable[[Path, object], None]:
     """So that the test's own folder can be removed."""
     return lambda here, done: (here / folder).chmod(0o755)
@@ -110,12 +105,6 @@ INPUT_IN_OUTPUT = [
         "lies in",
         make=lambda here: noise(here / "out/vocals/vocals.flac"),
         arguments=("separate", "{here}/out/vocals/vocals.flac", "-m", "models/tiny"),
-    ),
-    Fault(
-        "the input is OUT/X/X.flac, a part that was renamed",
-        "separate out/X/X.flac -m models/tiny",
-        "lies in",
-        make=then(separated, moved("out/song/vocals.flac", "out/X/X.flac")),
     ),
     Fault(
         "the input lies deeper in its output folder",
@@ -154,13 +143,6 @@ INPUT_IN_OUTPUT = [
         make=lambda here: noise(here / "out/song/drums.flac"),
     ),
     Fault(
-        "a song's earlier part is separated further",
-        "separate out/song/accompaniment.flac -m models/tiny -o further",
-        code=0,
-        make=separated,
-        whole=("further/accompaniment/vocals.flac", *BOTH),
-    ),
-    Fault(
         "a song's earlier part is separated further, into the same OUT",
         "separate out/song/vocals.flac -m models/tiny",
         code=0,
@@ -172,12 +154,6 @@ INPUT_IN_OUTPUT = [
 OTHERS_FILES = [
     Fault("the user's own vocals.flac lies in OUT/song", SEPARATE, "was not written for", make=lambda here: noise(here / BOTH[0])),
     Fault("the user's own accompaniment.flac is there", SEPARATE, "was not written for", make=lambda here: noise(here / BOTH[1])),
-    Fault(
-        "a text is called vocals.flac",
-        SEPARATE,
-        "was not written for",
-        make=then(lambda here: (here / "out/song").mkdir(parents=True), lambda here: (here / BOTH[0]).write_text("mine")),
-    ),
     Fault(
         "a folder is called vocals.flac",
         SEPARATE,
@@ -206,13 +182,6 @@ OTHERS_FILES = [
         code=0,
         make=lambda here: (noise(here / "out/song/guitar.flac"), (here / "out/song/notes.txt").write_text("mine")),
         whole=(*BOTH, "out/song/guitar.flac"),
-    ),
-    Fault(
-        "a folder of the user's lies in OUT/song",
-        SEPARATE,
-        code=0,
-        make=lambda here: noise(here / "out/song/takes/1.flac"),
-        whole=(*BOTH, "out/song/takes/1.flac"),
     ),
     Fault(
         "files of the user's beside an earlier result, other options",
@@ -313,20 +282,17 @@ RESULTS = [
             whole=BOTH,
             after=lambda here, done: (add_up(here), _not_before(done)),
         )
-        for number, share in ((0, 0.5), (1, 0.9), (0, 0.999), (1, 0.02))
+        for number, share in ((0, 0.999), (1, 0.02))
     ),
-    *(
-        Fault(
-            f"one bit of a part is another, {share:.0%} into the file",
-            SEPARATE,
-            "song.wav: ",
-            code=0,
-            make=then(separated, changed(BOTH[number], lambda data, share=share: flipped(data, share))),
-            may_change=BOTH,
-            whole=BOTH,
-            after=lambda here, done: (add_up(here), _not_before(done)),
-        )
-        for number, share in ((0, 0.3), (1, 0.6), (0, 0.95))
+    Fault(
+        "one bit of a part is another, 60% into the file",
+        SEPARATE,
+        "song.wav: ",
+        code=0,
+        make=then(separated, changed(BOTH[1], lambda data: flipped(data, 0.6))),
+        may_change=BOTH,
+        whole=BOTH,
+        after=lambda here, done: (add_up(here), _not_before(done)),
     ),
     Fault(
         "a part is empty",
@@ -345,7 +311,7 @@ RESULTS = [
     ),
     *(
         Fault(f"the disk is full after {size} bytes of a file", SEPARATE, CANNOT, limits=Limits(file_bytes=size), after=no_parts)
-        for size in (0, 1, 41, 5000, 20_000, 60_000)
+        for size in (0, 20_000)
     ),
     *(
         Fault(
@@ -356,7 +322,7 @@ RESULTS = [
             limits=Limits(file_bytes=-missing),
             after=no_parts,
         )
-        for missing in (1, 8, 100, 1000, 8000)
+        for missing in (1, 8000)
     ),
     Fault("the disk is full, an earlier result is there", f"{SEPARATE} --seed 3", CANNOT, make=separated, limits=FULL, whole=BOTH),
     Fault(
@@ -369,13 +335,6 @@ RESULTS = [
             moved("x.flac", "song.wav"),
             changed("song.wav", lambda data: data[:20_000]),
         ),
-        whole=BOTH,
-    ),
-    Fault(
-        "a rerun with another model fails: it gives NaN",
-        "separate song.wav -m models/nan",
-        "models/nan",
-        make=then(separated, lambda here: nan_model(here)),
         whole=BOTH,
     ),
     Fault(
@@ -420,17 +379,6 @@ def _not_before(done: Done) -> None:
     assert "finished before" not in done.out
 
 
-def nan_model(here: Path) -> None:
-    """models/nan: a weight is NaN."""
-    from safetensors.torch import load_file, save_file
-
-    shutil.copytree(here / "models/tiny", here / "models/nan")
-    path = here / "models/nan/weights.safetensors"
-    weights = load_file(path)
-    next(iter(weights.values())).view(-1)[0] = float("nan")
-    save_file(weights, path)
-
-
 def other_model(here: Path, targets: list[str]) -> None:
     """models/two: other targets."""
     import torch
@@ -457,16 +405,8 @@ PLACES = [
         make=lambda here: (noise(here / BOTH[0]), (here / "out/song").chmod(0)),
         after=writable_again("out/song"),
     ),
-    Fault(
-        "OUT cannot be made",
-        "separate song.wav -m models/tiny -o closed/out",
-        "closed",
-        make=lambda here: (here / "closed").mkdir(mode=0o555),
-        after=writable_again("closed"),
-    ),
     Fault("OUT is a file", "separate song.wav -m models/tiny -o song.wav", "song.wav"),
     Fault("OUT is below a file", "separate song.wav -m models/tiny -o song.wav/out", "song.wav"),
-    Fault("OUT is a device", "separate song.wav -m models/tiny -o /dev/null", "/dev/null"),
     Fault("OUT is in /proc", "separate song.wav -m models/tiny -o /proc/out", "/proc/out"),
     Fault(
         "OUT/song is a file",
@@ -501,20 +441,12 @@ PLACES = [
     Fault("OUT is empty", "separate", arguments=(*SEPARATE.split(), "-o", ""), code=0, whole=("song/vocals.flac",)),
     Fault("OUT has a very long name", "separate", "too long", arguments=(*SEPARATE.split(), "-o", "x" * 300)),
     Fault("OUT is not Unicode", "separate", code=0, arguments=(*SEPARATE.split(), "-o", b"caf\xe9")),
-    Fault(
-        "OUT has a newline",
-        "separate",
-        code=0,
-        arguments=(*SEPARATE.split(), "-o", "two\nlines"),
-        whole=("two\nlines/song/*.flac",),
-    ),
 ]
 
 SONGS = [
     Fault("a song that is not there", "separate nowhere.mp3 -m models/tiny", "nowhere.mp3 is not"),
     Fault("the second song is not there", f"{SEPARATE} nowhere.mp3", "nowhere.mp3 is not", after=no_parts),
     Fault("no song at all", "separate -m models/tiny", "Missing argument", code=2),
-    Fault("the same song twice", f"{SEPARATE} song.wav", "two songs are called song", after=no_parts),
     Fault(
         "two songs of one name",
         f"{SEPARATE} other/song.flac",
@@ -522,26 +454,7 @@ SONGS = [
         make=lambda here: noise(here / "other/song.flac"),
         after=no_parts,
     ),
-    Fault("a folder for a song", "separate models -m models/tiny", "models is"),
-    Fault("- for a song", "separate - -m models/tiny", "-"),
-    Fault("an empty name", "separate", ". is a folder", arguments=("separate", "", "-m", "models/tiny")),
-    Fault("/dev/null for a song", "separate /dev/null -m models/tiny", "/dev/null is a device"),
-    Fault("/dev/zero for a song", "separate /dev/zero -m models/tiny", "/dev/zero is a device"),
     Fault("/dev/stdin for a song", "separate /dev/stdin -m models/tiny", "/dev/stdin is a pipe"),
-    Fault(
-        "a FIFO for a song",
-        "separate pipe.wav -m models/tiny",
-        "pipe.wav is a pipe",
-        make=lambda here: os.mkfifo(here / "pipe.wav"),
-    ),
-    Fault(
-        "a song that may not be read",
-        "separate secret.wav -m models/tiny",
-        "secret.wav",
-        make=lambda here: noise(here / "secret.wav").chmod(0),
-        after=lambda here, done: (here / "secret.wav").chmod(0o644),
-        may_change=("secret.wav",),
-    ),
     Fault(
         "a song called ...wav",
         "separate ...wav -m models/tiny",
@@ -554,22 +467,6 @@ SONGS = [
         code=0,
         make=lambda here: noise(here / "-x.wav"),
         whole=("out/-x/vocals.flac",),
-    ),
-    Fault(
-        "a song whose name is not Unicode",
-        "separate",
-        code=0,
-        arguments=("separate", b"caf\xe9.wav", "-m", "models/tiny"),
-        make=lambda here: shutil.copy(here / "song.wav", here / os.fsdecode(b"caf\xe9.wav")),
-        whole=("out/*/vocals.flac",),
-    ),
-    Fault(
-        "a song with a newline in its name",
-        "separate",
-        code=0,
-        arguments=("separate", "two\nlines.wav", "-m", "models/tiny"),
-        make=lambda here: noise(here / "two\nlines.wav"),
-        whole=("out/*/vocals.flac",),
     ),
     Fault(
         "a song with a name of 255 bytes",
@@ -586,9 +483,6 @@ SONGS = [
         arguments=("separate", "[a]*?.wav", "-m", "models/tiny"),
         make=lambda here: noise(here / "[a]*?.wav"),
         whole=("out/*/vocals.flac",),
-    ),
-    Fault(
-        "an empty song", "separate empty.wav -m models/tiny", "empty.wav is empty", make=lambda here: noise(here / "empty.wav", 0)
     ),
     Fault(
         "a song of one sample",
@@ -609,15 +503,10 @@ SONGS = [
         )
         for rate, code in (
             (7, 0),
-            (100, 0),
-            (7999, 0),
             (44_100, 0),
             (65_537, 1),
-            (88_200, 0),
-            (192_000, 0),
             (655_350, 0),
             (700_001, 1),
-            (5_000_000, 1),
         )
     ),
     *(
@@ -630,7 +519,7 @@ SONGS = [
             whole=("out/odd/vocals.flac",) if code == 0 else (),
             after=lambda here, done, code=code: add_up(here, "odd.wav", "out/odd") if code == 0 else None,
         )
-        for channels, code in ((1, 0), (5, 0), (8, 0), (9, 1), (64, 1))
+        for channels, code in ((1, 0), (8, 0), (9, 1))
     ),
     Fault(
         "a song far beyond full scale",
@@ -646,13 +535,6 @@ SONGS = [
         make=lambda here: soundfile.write(here / "silent.wav", np.zeros((4000, 1)), 8000),
         whole=("out/silent/vocals.flac",),
     ),
-    Fault(
-        "samples that are not numbers",
-        "separate nan.wav -m models/tiny",
-        "NaN",
-        make=lambda here: soundfile.write(here / "nan.wav", np.full((4000, 1), np.nan), 8000, subtype="FLOAT"),
-        after=no_parts,
-    ),
 ]
 
 OPTIONS = [
@@ -663,32 +545,22 @@ OPTIONS = [
             ("--calls", "99999999999999999999999", "--calls", 2),
             ("--calls", "many", "--calls", 2),
             ("--seed", "-1", "--seed", 2),
-            ("--seed", "1e3", "--seed", 2),
             ("--window", "0", "--window", 2),
             ("--window", "nan", "--window", 2),
             ("--window", "inf", "--window", 2),
-            ("--window", "-5", "--window", 2),
             ("--overlap", "0.7", "--overlap", 2),
-            ("--overlap", "nan", "--overlap", 2),
             ("--overlap", "-0.1", "--overlap", 2),
             ("--batch-size", "0", "--batch-size", 2),
             ("--accelerator", "tpu", "accelerator", 1),
             ("--accelerator", "mps", "torch finds none", 1),
-            ("--accelerator", "", "accelerator", 1),
-            ("--model", "models", "not a model folder", 1),
-            ("--model", "song.wav", "song.wav", 1),
-            ("--model", "nowhere", "nowhere", 1),
-            ("--model", "/dev/null", "/dev/null", 1),
             ("--nonsense", "1", "No such option", 2),
         )
-        if value
     ),
     *(
         Fault(f"{option} {value}", f"{SEPARATE} {option} {value}", code=0, whole=BOTH, after=lambda here, done: add_up(here))
         for option, value in (
             ("--seed", "99999999999999999999999"),
             ("--window", "0.5"),
-            ("--window", "1000"),
             ("--window", "1e12"),
             ("--overlap", "0"),
             ("--overlap", "0.5"),
@@ -709,7 +581,6 @@ OPTIONS = [
 OUTPUT = [
     Fault("stdout is closed", SEPARATE, "stdout is not open", limits=Limits(closed=(1,)), whole=BOTH),
     Fault("stderr is closed", SEPARATE, code=0, limits=Limits(closed=(2,)), whole=BOTH),
-    Fault("stdin is closed", SEPARATE, code=0, limits=Limits(closed=(0,)), whole=BOTH),
     Fault("stdin, stdout and stderr are closed", SEPARATE, limits=Limits(closed=(0, 1, 2)), whole=BOTH),
     Fault("stdout is a full device", SEPARATE, "", limits=Limits(stdout="/dev/full"), whole=BOTH),
     Fault("nobody reads stdout", SEPARATE, "", limits=Limits(stdout="|"), whole=BOTH),
@@ -748,13 +619,10 @@ KILLS = [
             after=lambda here, done: whole_or_none(here),
         )
         for when, glob, delay in (
-            ("before it begins", "song.wav", 0.05),
             ("when the first folder is made", "out/.song.*", 0.0),
             ("while the first song is written", "out/.song.*/*.flac", 0.0),
             ("when the first song is done", "out/song", 0.0),
-            ("when the second song begins", "out/.long.*", 0.0),
             ("while the second song is written", "out/.long.*/*.flac", 0.05),
-            ("later in the second song", "out/.long.*/*.flac", 0.3),
         )
     ),
     *(
@@ -771,7 +639,6 @@ KILLS = [
             ("before it begins", "song.wav", 0.05, "stopped"),
             ("while the first song is written", "out/.song.*/*.flac", 0.0, "0 of 2 songs are finished"),
             ("while the second song is written", "out/.long.*/*.flac", 0.05, "1 of 2 songs are finished"),
-            ("later in the second song", "out/.long.*/*.flac", 0.3, "1 of 2 songs are finished"),
         )
     ),
     stopped(

@@ -38,7 +38,7 @@ def noise(sources, channels, frames, seed=0):
 
 @pytest.mark.parametrize("sources", [1, 2, 4])
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("frames", [3 * RATE, 3 * RATE + 1234, 2 * RATE - 1, RATE // 2])
+@pytest.mark.parametrize("frames", [3 * RATE + 1234, 2 * RATE - 1, RATE // 2])
 def test_it_is_museval(sources, channels, frames):
     references, estimates = noise(sources, channels, frames)
     taps = 64 if sources == 4 else TAPS
@@ -165,7 +165,7 @@ def estimates_of(references):
     )
 
 
-@pytest.mark.parametrize("clip", ["Ani_1_01", "Kenshin_3_07", "bug_5_03"])
+@pytest.mark.parametrize("clip", ["Ani_1_01", "bug_5_03"])
 def test_real_voices(clip):
     samples, rate = soundfile.read(shared("mir1k", "test", f"{clip}.flac"))
     references = samples.T[::-1, :, None]
@@ -187,7 +187,7 @@ def another_draw(samples):
     return samples * (1 + np.finfo(float).eps * np.random.default_rng(2).choice([-1, 0, 1], samples.shape))
 
 
-SONGS = ["Caesium", "Francium", "Hydrogen", "Potassium"]  # in Sodium nobody sings at this moment
+SONGS = ["Caesium", "Hydrogen"]
 
 
 @pytest.mark.parametrize("song", SONGS)
