@@ -39,6 +39,12 @@ def _finite(value: float | None) -> float | None:
     return value
 
 
+def _song(path: str) -> Path:
+    if not path:  # which would be the folder where we are
+        raise UserError("a song has an empty name; name a file or a folder")
+    return Path(path)
+
+
 def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"unsung {__version__}")
@@ -55,7 +61,9 @@ def main(
 
 @app.command()
 def separate(
-    songs: Annotated[list[Path], typer.Argument(help="Songs (wav, flac, ogg, opus, mp3, m4a, ...) or folders.", readable=False)],
+    songs: Annotated[
+        list[Path], typer.Argument(help="Songs (wav, flac, ogg, opus, mp3, m4a, ...) or folders.", metavar="SONG...", parser=_song)
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.", readable=False)] = Path("out"),
     model: Annotated[
         Path, typer.Option("--model", "-m", help="A model that `unsung models` lists, or a model folder.", readable=False)

@@ -10,6 +10,7 @@ import hashlib
 import heapq
 import io
 import json
+import mmap
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,15 +28,18 @@ from unsung import audio
 from unsung.audio import FULL_SCALE, Grid
 from unsung.containers import opened
 from unsung.errors import UserError
+from unsung.files import DISK_FULL
 
 Name = Literal["flac", "wav", "wav-float", "mp3", "ogg", "opus", "m4a", "stem.mp4"]
 HEX = "([0-9a-f]{16})"
-ECHO = re.compile(f"(?:^| \\| )unsung {HEX} sha256:{HEX} path:{HEX}(?: packets:{HEX})?$")
-SIGNED = re.compile(f"<!-- unsung {HEX} sha256:{HEX} path:{HEX} packets:{HEX} -->\n".encode())
+ECHO = f"unsung {HEX} sha256:{HEX} path:{HEX}(?: packets:{HEX})?"
+BEHIND = re.compile(f"(?:^| \\| ){ECHO}$")  # a comment of somebody else
+SIGNED = re.compile(f"<!-- {ECHO} -->\n".encode())
 OF_THE_FILE = {"encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "language", "handler_name"}
 OF_THE_FILE |= {"vendor_id", "metadata_block_picture", "itunsmpb", "replaygain_track_gain", "replaygain_track_peak", "duration"}
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 QUALITY = {45: -0.1, 64: 0.0, 96: 0.2, 128: 0.4, 160: 0.5, 192: 0.6, 256: 0.8, 320: 0.9, 500: 1.0}  # Vorbis: kbit/s of stereo
+CANNOT = "{} cannot be written to its end; is the disk full? Make room and run again"
 STEMS = 4  # beside the mixture, in a file for DJ software: the format knows no other number
 COLOURS = ("#E0503A", "#2F7ED8", "#8BBC21", "#F28F43")
 
@@ -127,6 +131,17 @@ class Echo:
         return f"unsung {self.made_with} sha256:{self.song} path:{self.path} packets:{self.packets}"
 
 
+@contextmanager
+def _to_its_end(path: Path) -> Iterator[None]:
+    """Say in one line that a file cannot be written."""
+    try:
+        yield
+    except (av.FFmpegError, soundfile.LibsndfileError, AssertionError, OSError) as error:  # soundfile asserts
+        if isinstance(error, OSError) and not isinstance(error, av.FFmpegError) and error.errno not in DISK_FULL:
+            raise
+        raise UserError(CANNOT.format(path)) from None
+
+
 class Sink(Protocol):
     """Something that takes a part of a song, block by block."""
 
@@ -135,17 +150,10 @@ class Sink(Protocol):
 
 
 def echo(path: Path) -> Echo | None:
-    """What `finish` or `sign` wrote into a file; None if they did not."""
-    if path.suffix == ".html":
-        with path.open("rb") as page:
-            signed = SIGNED.search(page.read(512))
-        return Echo(*(text.decode() for text in signed.groups())) if signed else None
-    with suppress(av.FFmpegError, ValueError, UserError), opened(path) as file, av.open(file, "r") as source:
-        comments = [source.metadata, *(stream.metadata for stream in source.streams.audio)]
-        for values in comments:
-            for name, value in values.items():
-                if name.lower() == "comment" and (found := ECHO.search(value)):
-                    return Echo(*found.groups(default=""))
+    """What `finish` or `sign` wrote into a file, also if it was cut; None if they did not."""
+    with suppress(ValueError, UserError), opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if found := re.search(ECHO.encode(), content):
+            return Echo(*(text.decode() for text in found.groups(default=b"")))
     return None
 
 
@@ -181,20 +189,17 @@ def sink(path: Path, encoding: Encoding, sample_rate: int, channels: int) -> Ite
         with audio.writer(path, sample_rate, channels, bits=encoding.bits or 24) as file:
             yield file
     elif form.codec:
-        with path.open("w+b") as out, av.open(out, "w", format=form.container) as container:
+        with _to_its_end(path), path.open("w+b") as out, av.open(out, "w", format=form.container) as container:
             encoder = _Encoder(container, encoding, sample_rate, channels)
             yield encoder
             encoder.end()
     else:
         kind = _vorbis(encoding, channels) if encoding.name == "ogg" else {"format": "W64", "subtype": _subtype(encoding)}
-        try:
+        with _to_its_end(path):
             with soundfile.SoundFile(path, "w", sample_rate, channels, **kind) as file:
-                yield (lossless := _SoundFile(file))
-            written = soundfile.info(path).frames
-        except (soundfile.LibsndfileError, AssertionError):  # soundfile asserts that a block was written
-            written = -1
-        if written != lossless.frames:
-            raise UserError(f"{path} cannot be written to its end; is the disk full? Make room and run again")
+                yield (encoded := _SoundFile(file))
+            if soundfile.info(path).frames != encoded.frames:  # closing tells no error
+                raise UserError(CANNOT.format(path))
 
 
 def finish(sources: Sequence[Path], path: Path, encoding: Encoding, tags: Tags, mark: Echo, titles: Sequence[str] = ()) -> None:
@@ -204,12 +209,13 @@ def finish(sources: Sequence[Path], path: Path, encoding: Encoding, tags: Tags, 
         UserError: what was written is not what is read back: the disk is full.
     """
     form, hashed = encoding.format, _packets(*sources)
-    own = next((ECHO.sub("", value) for name, value in tags.values.items() if name.lower() == "comment"), "")
+    own = next((BEHIND.sub("", value) for name, value in tags.values.items() if name.lower() == "comment"), "")
     said = " | ".join([*([own] if own else []), str(Echo(mark.made_with, mark.song, mark.path, hashed))])
     values = {name: value for name, value in tags.values.items() if name.lower() != "comment"} | {"comment": said}
     if tags.cover and encoding.name in ("ogg", "opus"):
         values["METADATA_BLOCK_PICTURE"] = _picture_block(tags.cover)
     with (
+        _to_its_end(path),
         path.open("w+b") as file,
         av.open(file, "w", format=form.container, options=dict(form.options)) as out,
         ExitStack() as stack,
@@ -226,10 +232,11 @@ def finish(sources: Sequence[Path], path: Path, encoding: Encoding, tags: Tags, 
             out.mux(packet)
             if number == 0 and cover:
                 out.mux(cover)
-    if encoding.name == "stem.mp4":
-        _describe_stems(path, titles[1:])
-    if _packets(path) != hashed:
-        raise UserError(f"{path} cannot be written to its end; is the disk full? Make room and run again")
+    with _to_its_end(path):
+        if encoding.name == "stem.mp4":
+            _describe_stems(path, titles[1:])
+        if _packets(path) != hashed:
+            raise UserError(CANNOT.format(path))
 
 
 class _SoundFile:

@@ -125,7 +125,7 @@ def find(places: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     """
     found = []
     for place in places:
-        if not place.is_dir():
+        if not os.path.isdir(place):  # noqa: PTH112 a path that cannot be is told later
             found.append((place, Path()))
             continue
         songs = [(Path(root, name), Path(root).relative_to(place)) for root, name in _walk(place, out)]

@@ -32,6 +32,7 @@ class Fault:
     after: Callable[[Path, Done], object] = lambda here, done: None  # more that must be true
     limits: Limits = field(default_factory=Limits)
     arguments: tuple[bytes | str, ...] | None = None  # where `command` cannot be split into them; {here}
+    lines: int = 1  # on stderr, if the code is 1: one for each song, and the count
 
 
 Verdict = Literal["borne", "traceback", "hang", "lost", "wrong", "other words"]
@@ -77,7 +78,8 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
     try:
         assert done.code == fault.code, f"exit code {done.code} instead of {fault.code}: {done.err[-500:]}"
         if fault.code == 1 and 2 not in fault.limits.closed:
-            assert len(lines) == 1 and line.startswith("unsung: "), f"not one line: {done.err[-1000:]!r}"
+            fine = len(lines) == fault.lines and all(line.startswith("unsung: ") for line in lines)
+            assert fine, f"not {fault.lines} line(s): {done.err[-1000:]!r}"
         for pattern in fault.whole:
             found = sorted(here.glob(pattern))
             assert found, f"{pattern} is not there"
@@ -93,7 +95,7 @@ def judge(fault: Fault, here: Path, template: Path, runner: Runner) -> Judged:
         fault.after(here, done)
     except AssertionError as error:
         return Judged("wrong", str(error), line, done.code)
-    if fault.says not in (line if fault.code == 1 else done.out + done.err):
+    if fault.says not in ("\n".join(lines) if fault.code == 1 else done.out + done.err):
         return Judged("other words", f"{fault.says!r} is not in {line or done.out!r}", line, done.code)
     return Judged("borne", "", line, done.code)
 

@@ -140,7 +140,10 @@ INPUT_IN_OUTPUT = [
         "one of two songs lies in the other's output folder",
         "separate song.wav out/song/drums.flac -m models/tiny",
         "lies in",
+        lines=2,
         make=lambda here: noise(here / "out/song/drums.flac"),
+        whole=("out/drums/vocals.flac",),
+        absent=("out/song/vocals.flac",),
     ),
     Fault(
         "a song's earlier part is separated further, into the same OUT",
@@ -445,12 +448,14 @@ PLACES = [
 
 SONGS = [
     Fault("a song that is not there", "separate nowhere.mp3 -m models/tiny", "nowhere.mp3 is not"),
-    Fault("the second song is not there", f"{SEPARATE} nowhere.mp3", "nowhere.mp3 is not", after=no_parts),
+    Fault("the second song is not there", f"{SEPARATE} nowhere.mp3", "nowhere.mp3 is not", lines=2, whole=BOTH),
+    Fault("the first song is not there", "separate nowhere.mp3 song.wav -m models/tiny --jobs 1", "1 of 2", lines=2, whole=BOTH),
     Fault("no song at all", "separate -m models/tiny", "Missing argument", code=2),
     Fault(
         "two songs of one name",
         f"{SEPARATE} other/song.flac",
         "two songs are called song",
+        lines=3,
         make=lambda here: noise(here / "other/song.flac"),
         after=no_parts,
     ),
@@ -570,7 +575,7 @@ OPTIONS = [
     Fault("--calls 3 --int8", f"{SEPARATE} --calls 3 --int8", code=0, whole=BOTH, after=lambda here, done: add_up(here)),
     Fault(
         "a window that memory cannot hold",
-        "separate long.wav -m models/tiny --window 1e9",
+        "separate long.wav -m models/tiny --window 1e9 --jobs 1",
         "memory",
         make=lambda here: noise(here / "long.wav", 600, channels=1),
         limits=Limits(memory=60 * 2**20),
@@ -667,7 +672,7 @@ def _changes_soon(song: Path) -> None:
     import time
 
     for _ in range(5000):
-        if list(song.parent.glob("out/.long.*/*.flac")):
+        if list(song.parent.glob("out/.long.*/*.part")):
             os.utime(song)
             break
         time.sleep(0.002)

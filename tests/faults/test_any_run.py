@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.faults.fault import check_whole, contents
 from tests.faults.runner import Limits
-from unsung import audio
+from unsung import formats
 
 NAMES = ["song.wav", "a/song.flac", "out/song.ogg", "out/vocals/vocals.flac", "out/song/song.wav", "out/accompaniment.flac"]
 SONGS = st.tuples(
@@ -65,4 +65,4 @@ def test_no_input_is_touched_and_final_files_are_whole(songs, runs, runner, temp
         for path in tmp_path.glob("out/[!.]*/*.flac"):
             if str(path.relative_to(tmp_path)) not in before:
                 check_whole(path)
-                assert audio.is_whole(path)
+                assert formats.is_whole(path)
