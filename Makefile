@@ -96,6 +96,7 @@ bench: .venv/installed .bench/installed  ## Measure against peers: feeding, prep
 	$(IN_VENV) python benchmarks/shard_format.py
 	$(IN_VENV) python benchmarks/exported.py
 	$(IN_VENV) python benchmarks/scoring.py
+	$(IN_VENV) python benchmarks/score.py
 
 peers: export SETS ?= valid
 peers: export DATA ?=

@@ -37,7 +37,7 @@ def unsung(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
 def museval(references: np.ndarray, estimates: np.ndarray) -> np.ndarray:
     """The same, from float64, which museval reads from files."""
     both = references.astype(np.float64), estimates.astype(np.float64)
-    return np.stack(museval_metrics.bss_eval(*both, window=RATE, hop=RATE, filters_len=TAPS)[:4])
+    return np.stack(museval_metrics().bss_eval(*both, window=RATE, hop=RATE, filters_len=TAPS)[:4])
 
 
 def noise(sources: int, length: float) -> np.ndarray:

@@ -9,7 +9,7 @@ from unsung import shipped
 from unsung.data.synth import band, mixing
 from unsung.errors import UserError
 from unsung.models.separator import Separator, generators
-from unsung.scoring import formulas
+from unsung.scoring import whole
 from unsung.shipped import FOLDER, Card, Score, Source
 
 CARD = Card(
@@ -51,7 +51,7 @@ def test_the_shipped_model_keeps_its_score_on_a_clip():
     mixture, vocals = (soxr.resample(samples, band.RATE, rate) for samples in (sum(stems.values()), stems["vocals"]))
     with torch.inference_mode():
         without = separator.counterfactual(torch.from_numpy(mixture.T.copy())[None], generators([(0, 0)], torch.device("cpu")))
-    assert formulas.global_sdr(vocals, mixture - without[0, 0].numpy().T) == pytest.approx(KEPT, abs=0.1)
+    assert whole.global_sdr(vocals, mixture - without[0, 0].numpy().T) == pytest.approx(KEPT, abs=0.1)
 
 
 def test_a_name_is_a_shipped_model_and_a_path_is_a_folder():

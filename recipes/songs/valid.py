@@ -17,7 +17,7 @@ import soxr
 import torch
 
 from unsung.models.separator import Separator, generators
-from unsung.scoring import formulas
+from unsung.scoring import whole
 
 CLIPS, MOMENTS = 24, 16  # of mir1k and of ssvd
 Scene = tuple[str, np.ndarray, np.ndarray]  # its set, vocals and accompaniment (sample, 2)
@@ -65,7 +65,7 @@ def scores(separator: Separator, data: Path, known: list[Scene]) -> dict[str, fl
             rates = formulas.framewise_sdr(vocals, estimate, second)
             found.setdefault(name, []).append(float(np.median(rates[~formulas.silent(vocals, second)])))
         else:
-            found.setdefault(name, []).append(formulas.global_sdr(vocals, estimate) - formulas.global_sdr(vocals, mixture))
+            found.setdefault(name, []).append(whole.global_sdr(vocals, estimate) - whole.global_sdr(vocals, mixture))
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 

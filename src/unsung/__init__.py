@@ -1,6 +1,5 @@
 """unsung: what would this song be if nobody sang?"""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from unsung.errors import UserError
@@ -10,16 +9,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "UserError", "load"]
 
-try:
-    __version__ = version("unsung")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"
-
 
 def __getattr__(name: str) -> object:
-    """Import `load` and `Model` when they are first used, because torch takes seconds."""
+    """Import `load` and `Model` when they are first used, because torch takes seconds.
+
+    The version is looked up when it is asked for, because that takes a while, too.
+    """
+    if name == "__version__":
+        return _version()
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from unsung import api
 
     return getattr(api, name)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("unsung")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0+unknown"

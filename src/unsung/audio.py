@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import soundfile
-import soxr
 from jaxtyping import Float, Int
 
 from unsung.containers import Container, check_alone, inspect, opened
@@ -94,8 +92,15 @@ def blocks(path: Path, channels: int | None = None, stream: int = 0) -> Iterator
 
 def read(path: Path) -> Samples:
     """All samples of a file; see `blocks`."""
-    pieces = list(blocks(path))
-    return np.concatenate(pieces) if pieces else np.zeros((0, facts(path).channels), np.float32)
+    files = _open(path, inspect(path))
+    if not files:  # nobody knows how long it is
+        pieces = list(blocks(path))
+        return np.concatenate(pieces) if pieces else np.zeros((0, facts(path).channels), np.float32)
+    samples, count = np.empty((sum(file.frames for file in files), files[0].channels), np.float32), 0
+    for block in blocks(path):  # into its place, because pieces would take the memory twice
+        samples[count : count + len(block)] = block
+        count += len(block)
+    return samples[:count]
 
 
 def resampled(blocks: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
@@ -103,6 +108,8 @@ def resampled(blocks: Iterable[Samples], source: int, target: int) -> Iterator[S
     if source == target:
         yield from blocks
         return
+    import soxr
+
     stream: soxr.ResampleStream | None = None
     for block in blocks:
         channels = block.shape[1]
@@ -223,6 +230,8 @@ def _decode(path: Path, stream: int) -> Iterator[Samples]:
     container = inspect(path)
     files = [] if stream else _open(path, container)  # soundfile knows no streams
     if not files:
+        import av  # where it is needed, because it takes a tenth of a second
+
         resampler = av.AudioResampler(format="fltp")  # changes the sample format, not the rate
         for frame in _decode_av(path, stream, container):
             yield from (converted.to_ndarray().T.copy() for converted in resampler.resample(frame))
@@ -275,8 +284,10 @@ def _parts(path: Path, links: Sequence[int]) -> Iterator[bytes]:
     return (content[begin:end] for begin, end in zip(links, [*links[1:], None], strict=True))
 
 
-def _decode_av(path: Path, stream: int, container: Container) -> Iterator[av.AudioFrame]:
+def _decode_av(path: Path, stream: int, container: Container) -> Iterator[Any]:
     """The frames of a stream. Of an mp3, what cannot be decoded is left out, as players do."""
+    import av
+
     frames, form = 0, ""
     with _open_av(path, stream) as source:
         try:
@@ -293,7 +304,9 @@ def _decode_av(path: Path, stream: int, container: Container) -> Iterator[av.Aud
         _check_length(path, frames, container.frames, frame.sample_rate, exact=container.cut)
 
 
-def _frames(packet: av.Packet, lenient: bool) -> list[Any]:
+def _frames(packet: Any, lenient: bool) -> list[Any]:
+    import av
+
     try:
         return list(packet.decode())
     except av.InvalidDataError:
@@ -302,12 +315,14 @@ def _frames(packet: av.Packet, lenient: bool) -> list[Any]:
         raise
 
 
-def _form(frame: av.AudioFrame) -> str:
+def _form(frame: Any) -> str:
     return f"{frame.sample_rate} Hz, {frame.layout.nb_channels} channel(s)"
 
 
 @contextmanager
-def _open_av(path: Path, stream: int) -> Iterator[av.container.InputContainer]:
+def _open_av(path: Path, stream: int) -> Iterator[Any]:
+    import av
+
     name = str(path)
     with opened(path) as file:
         try:  # "file:", as FFmpeg takes a name with a colon for an address; it cannot take any letters

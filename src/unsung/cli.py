@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from unsung import __version__
 from unsung.errors import UserError, one_line, told_in_one_line
 
 
@@ -47,6 +46,8 @@ def _song(path: str) -> Path:
 
 def _version(wanted: bool) -> bool:
     if wanted:
+        from unsung import __version__
+
         typer.echo(f"unsung {__version__}")
         raise typer.Exit
     return wanted  # typer takes it for the option's value

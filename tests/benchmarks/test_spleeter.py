@@ -7,7 +7,7 @@ import torch
 from peers import spleeter
 
 from unsung.data.synth import band, mixing
-from unsung.scoring import formulas
+from unsung.scoring import whole
 
 RATE = 44_100
 
@@ -135,4 +135,4 @@ def test_with_its_weights_it_finds_the_voice_of_a_composed_song():
         pytest.skip("the weights of Spleeter are not here; make peers fetches them")
     stems = mixing.play(np.random.default_rng(0), 4.0)
     mixture, vocals = (soxr.resample(x, band.RATE, RATE).astype(np.float32) for x in (sum(stems.values()), stems["vocals"]))
-    assert formulas.global_sdr(vocals, spleeter.load()(mixture)) > formulas.global_sdr(vocals, mixture) + 1
+    assert whole.global_sdr(vocals, spleeter.load()(mixture)) > whole.global_sdr(vocals, mixture) + 1

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from tests.conftest import SHARED
+from unsung.scoring import bsseval
 from unsung.scoring.bsseval import BSSEval
 from unsung.scoring.scorer import MAX_CONDITION, museval_metrics
 
@@ -19,7 +20,7 @@ CLOSE = 1e-6  # dB
 
 def museval(references, estimates, window=RATE, taps=TAPS):
     references, estimates = references.astype(np.float64), estimates.astype(np.float64)
-    return np.stack(museval_metrics.bss_eval(references, estimates, window=window, hop=window, filters_len=taps)[:4])
+    return np.stack(museval_metrics().bss_eval(references, estimates, window=window, hop=window, filters_len=taps)[:4])
 
 
 def noise(sources, channels, frames, seed=0):
@@ -127,7 +128,7 @@ def test_whole_tracks_are_musevals_version_3(frames, channels):
     references, estimates = noise(2, channels, frames)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sdr, _, sir, sar, _ = museval_metrics.bss_eval(
+        sdr, _, sir, sar, _ = museval_metrics().bss_eval(
             references.astype(float), estimates.astype(float), window=np.inf, hop=np.inf, filters_len=64, framewise_filters=True,
             bsseval_sources_version=True,
         )  # fmt: skip
@@ -145,6 +146,25 @@ def test_whole_tracks_are_scored_as_mir_eval_does():
         )
     for mine, his in zip(BSSEval(references, RATE, 512).whole(estimates), expected, strict=False):
         np.testing.assert_allclose(mine, his, atol=CLOSE)
+
+
+@pytest.mark.parametrize("frames", [3 * RATE, 2 * RATE + 777])
+def test_quadratic_forms_are_the_energies_of_filtered_signals(frames, monkeypatch):
+    references, estimates = noise(2, 2, frames)
+    scorer = BSSEval(references, RATE, TAPS)
+    assert all(exact.all() for _, exact in map(scorer._quadratic_forms, scorer.fits(estimates)))
+    images, whole = scorer.images(estimates), scorer.whole(estimates)
+    monkeypatch.setattr(bsseval, "EXACT", 1e300)
+    np.testing.assert_allclose(images, scorer.images(estimates), atol=1e-9)
+    np.testing.assert_allclose(whole, scorer.whole(estimates), atol=1e-9)
+
+
+def test_an_error_too_small_for_a_quadratic_form_is_that_of_filtered_signals():
+    references, estimates = noise(2, 2, 3 * RATE)
+    estimates = references + 1e-6 * (estimates - references)  # about 120 dB
+    scorer = BSSEval(references.astype(float), RATE, TAPS)
+    assert not any(exact.all() for _, exact in map(scorer._quadratic_forms, scorer.fits(estimates)))
+    np.testing.assert_allclose(scorer.images(estimates), museval(references, estimates), atol=1e-4)
 
 
 def shared(*parts):

@@ -46,7 +46,7 @@ def test_any_folder_is_scored_as_museval_does(folders):
     assert sorted(frames["track"].unique()) == ["Artist - One", "test/Artist - Two"]
     for name in frames["track"].unique():
         truth, found = both(*folders, name)
-        expected = museval_metrics.bss_eval(
+        expected = museval_metrics().bss_eval(
             np.stack(list(truth.values())), np.stack([found[source] for source in truth]), window=RATE, hop=RATE, filters_len=32
         )
         for i, source in enumerate(truth):

@@ -148,7 +148,7 @@ def test_the_stage_that_scores_takes_the_same_code_path_on_every_machine(tmp_pat
 
 def test_scoring_needs_no_ffmpeg():
     """`import museval` fails without the programs ffmpeg and ffprobe; ours needs neither."""
-    code = "from unsung.scoring.scorer import museval_metrics as m; import sys; assert m.bss_eval and 'stempeg' not in sys.modules"
+    code = "from unsung.scoring.scorer import museval_metrics as m; import sys; assert m() and 'stempeg' not in sys.modules"
     environment = {"PATH": "", "PYTHONPATH": str(ROOT / "src")}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 
@@ -157,7 +157,26 @@ def test_noise_is_given_to_silent_windows_only(case):
     _, estimates = case
     estimates = np.stack(list(estimates.values()))
     estimates[0, RATE : 2 * RATE] = 0
-    given = scorer.audible(estimates, RATE)
+    given = np.stack(scorer.audible(list(estimates), RATE))
     changed = (given != estimates).any(axis=2)
     assert changed[0, RATE : 2 * RATE].all() and changed.sum() == RATE
     assert 0 < np.abs(given[0, RATE : 2 * RATE]).max() < 2**-23
+
+
+def test_estimates_that_sound_are_left_as_they_are(case):
+    """So that both versions of BSSEval share their filters."""
+    _, estimates = case
+    signals = list(estimates.values())
+    assert scorer.audible(signals, RATE) is signals
+
+
+def test_the_filters_are_found_once_for_both_versions(case, monkeypatch):
+    references, estimates = case
+    found = []
+    fits = scorer.BSSEval.fits
+    monkeypatch.setattr(scorer.BSSEval, "fits", lambda *arguments: found.append(1) or fits(*arguments))
+    frames, whole = Scorer(references, RATE, settings()).tables({"estimates": estimates}, "A - B")
+    assert len(found) == 1
+    apart = Scorer(references, RATE, settings())
+    assert frames.drop(columns=["track", "system"]).equals(apart.frames(estimates))
+    assert whole.drop(columns=["track", "system"]).equals(apart.whole(estimates))

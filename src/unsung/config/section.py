@@ -53,7 +53,7 @@ Targets = Annotated[tuple[StemName, ...], Field(min_length=1), AfterValidator(_a
 class Section(BaseModel):
     """A part of params.yaml: no unknown keys, no changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False, defer_build=True)
 
 
 class NetworkSettings(Section):

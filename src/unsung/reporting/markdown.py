@@ -4,7 +4,6 @@ import html
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
@@ -13,6 +12,8 @@ UNPRINTABLE = dict.fromkeys("\n\r\t", " ")  # of letters that end a line or stee
 
 def rendered(template: Path, **values: Any) -> str:
     """A page from its template. For Markdown there are filters `plain` (escaped) and `table`."""
+    import jinja2  # here, as tables need none
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
         trim_blocks=True,

@@ -4,7 +4,6 @@ Only the draw of the tracks counts. The intervals say nothing about other seeds 
 """
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float
 
 DRAWS = 9999
@@ -24,7 +23,9 @@ def of_median(values: Values) -> tuple[float, float]:
         return NONE
     if np.ptp(valid) == 0:
         return float(valid[0]), float(valid[0])
-    low, high = scipy.stats.bootstrap(
+    from scipy.stats import bootstrap  # here: it takes half a second to import
+
+    low, high = bootstrap(
         (valid,), np.median, n_resamples=DRAWS, confidence_level=CONFIDENCE, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
     return float(low), float(high)
@@ -34,12 +35,17 @@ def of_mean(values: Values) -> tuple[float, float]:
     """Student's 95 % interval of the mean; NaN with fewer than two values."""
     if len(values) < 2:
         return NONE
-    # For equal values scipy.stats.t.interval gives NaN, and ttest_1samp a warning.
-    half = scipy.stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * scipy.stats.sem(values)
+    from scipy.stats import sem, t
+
+    half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * sem(values)  # t.interval gives NaN for equal values
     return float(values.mean() - half), float(values.mean() + half)
 
 
 def sign_test(differences: Values) -> float:
     """Two-sided p-value of the sign test; ties are left out."""
     rose, fell = int((differences > 0).sum()), int((differences < 0).sum())
-    return float(scipy.stats.binomtest(rose, rose + fell).pvalue) if rose + fell else 1.0
+    if not rose + fell:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(rose, rose + fell).pvalue)
