@@ -90,7 +90,11 @@ def main() -> None:
     arguments = parser.parse_args()
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", FOLDER, ROOT)
+    source = FOLDER / "source"  # a copy, because a build leaves folders behind
+    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, source / name)
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", FOLDER, source)
     (wheel,) = FOLDER.glob("*.whl")
     rows = [measure(which, wheel) for which in ([arguments.only] if arguments.only else ["oldest", "newest"])]
     print(table(COLUMNS, [[row[name] for name in COLUMNS] for row in rows]))
