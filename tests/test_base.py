@@ -1,6 +1,7 @@
 """What `pip install unsung` gives: no import is missing, and each command needs no pipeline."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -23,16 +24,13 @@ EXTRA = [Requirement(line) for line in PROJECT["optional-dependencies"]["pipelin
 OWNERS = packages_distributions()  # of what can be imported
 FROM = ["unsung.cli", "unsung.api", *registry.PROVIDERS.values(), *registry.NETWORKS.values(), *registry.PROCESSES.values()]
 BLOCK = """
-import runpy, sys
-sys.path[:0] = [{root!r}, {source!r}]
+import sys
 class Blocked:
     def find_spec(name, path=None, target=None):
         if name.partition(".")[0] in {blocked!r}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Blocked)
-sys.argv[1:] = {arguments!r}
-runpy.run_path({program!r}, run_name="__main__")
-"""
+"""  # a sitecustomize.py, so that processes which are started by the first one have it, too
 
 
 def names(requirements):
@@ -124,10 +122,10 @@ def test_every_command_of_the_base_works_without_the_pipeline(separator, tmp_pat
     allowed = with_what_they_need(BASE)
     blocked = {name for name in OWNERS if not owners(name) & allowed} - {"unsung", "tests"}
     assert {"lightning", "dvc", "pyarrow", "matplotlib", "diffusers", "museval", "torchaudio", "onnxruntime"} <= blocked
-    program, arguments = ROOT / "tests" / "smoke.py", [str(tmp_path / "smoke"), str(tmp_path / "tiny")]
-    values = {"root": str(ROOT), "source": str(ROOT / "src"), "blocked": blocked, "program": str(program), "arguments": arguments}
-    code = BLOCK.format(**values)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / "sitecustomize.py").write_text(BLOCK.format(blocked=blocked))
+    command = [sys.executable, ROOT / "tests" / "smoke.py", tmp_path / "smoke", tmp_path / "tiny"]
+    paths = os.pathsep.join(map(str, (tmp_path, ROOT / "src")))
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.endswith("smoke: all is well\n"), done.stderr[-3000:]
 
 
