@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -22,7 +23,7 @@ from common import ROOT, seconds, table
 
 FOLDER = ROOT / ".scratch" / "install"
 ROUNDS, SONG = 3, 10  # seconds
-TORCH = ("torch", "torchgen", "functorch", "nvidia", "triton", "cuda", "libtorch")  # begin the names of PyTorch's own folders
+TORCH = ("torch", "functorch", "nvidia", "triton", "cuda", "cusparselt")  # begin the names of PyTorch's own folders
 COLUMNS = ("releases", "torch", "numpy", "install_s", "MB", "MB_without_torch", "help_s", "import_s", "separate_s")
 
 
@@ -56,7 +57,7 @@ def measure(which: str, wheel: Path) -> dict[str, object]:
     constraints = FOLDER / f"{which}.txt"
     constraints.write_text("\n".join(oldest() if which == "oldest" else []) + "\n")
     install = (python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--constraint", constraints)
-    taken = seconds(lambda: run(*install, wheel))
+    taken = seconds(partial(run, *install, wheel))
     run(python, "-m", "pip", "check")
     versions = dict(line.split("==") for line in run(python, "-m", "pip", "freeze").split() if "==" in line)
     print(which, *(f"{name}=={version}" for name, version in versions.items()), file=sys.stderr)
@@ -72,7 +73,7 @@ def measure(which: str, wheel: Path) -> dict[str, object]:
     times = {}
     for name, command in commands.items():
         rounds = [[home / f"out{i}"] if command[-1] == "-o" else [] for i in range(ROUNDS + 1)]  # the first one is warming up
-        times[name] = [seconds(lambda out=out, command=command: run(*command, *out)) for out in rounds][1:]
+        times[name] = [seconds(partial(run, *command, *out)) for out in rounds][1:]
     run(*install, "onnxruntime")
     said = run(python, ROOT / "tests" / "smoke.py", home / "smoke").splitlines()
     print(which, *(line for line in said if line.startswith("smoke:")), file=sys.stderr)
