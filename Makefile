@@ -5,7 +5,7 @@ PYTHON ?= python3
 export DVC_NO_ANALYTICS := 1
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv"
 
-.PHONY: help demo demo-check test bench peers docs figures lint hooks format workflows types locked comparison comment summary lock clean
+.PHONY: help demo demo-check test test-base bench peers docs figures lint hooks format workflows types locked comparison comment summary lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List the goals
@@ -26,6 +26,11 @@ demo-check: .venv/installed  ## Compare what make demo came to with what is comm
 
 test: .venv/installed  ## Run the tests, at most 6 minutes on 2 cores
 	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder  # two processes' OpenMP threads would wait for each other
+
+test-base: .venv/installed  ## Install unsung alone, with the oldest and the newest releases that it allows, and try it (network, 12 GB, 15 minutes)
+	$(IN_VENV) python benchmarks/install.py
+	$(IN_VENV) mypy --platform darwin --cache-dir .scratch/mypy-darwin src  # what another system's Python does not have
+	$(IN_VENV) mypy --platform win32 --cache-dir .scratch/mypy-win32 src
 
 lint: .venv/installed  ## Check the style: the hooks of .pre-commit-config.yaml on every file that git knows
 	$(IN_VENV) pre-commit run --all-files

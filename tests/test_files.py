@@ -22,7 +22,10 @@ def test_a_failure_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
 
 
-def test_a_folder_takes_the_place_of_a_folder(tmp_path):
+@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+def test_a_folder_takes_the_place_of_a_folder(tmp_path, monkeypatch, system):
+    """In one step, or in three where the system has no exchange."""
+    monkeypatch.setattr(files.sys, "platform", system)
     path = tmp_path / "a"
     for content in ("1", "2"):
         with atomically(path) as partial:

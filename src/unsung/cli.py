@@ -160,7 +160,12 @@ def score(
     stems but the vocals. docs/metrics.md says what the scores mean.
     """
     import json
+    from importlib.util import find_spec
 
+    from unsung.errors import INSTALL
+
+    if engine == "museval" and not find_spec("museval"):
+        raise UserError(f"--engine museval needs museval, which is not installed; run {INSTALL}")
     from unsung.config.schema import Compute, Evaluate
     from unsung.files import atomically, check_place, is_stdout
     from unsung.parallel import default_workers

@@ -48,6 +48,11 @@ ADVICE = {  # what is to be said of a file, for each error that is not ours
 }
 OF_NO_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}  # also without a name
 MEMORY = "the memory is full{}; end other programs, or do less at once (--help, params.yaml)"
+PIPELINE = {  # what is imported of the extra `pipeline` of pyproject.toml
+    *("auraloss", "diffusers", "distributed", "dvc", "filelock", "lightning", "matplotlib", "museval", "pyarrow", "requests"),
+    *("tensorboard", "torchaudio", "wandb"),
+}
+INSTALL = 'pip install "unsung[pipeline]"'
 PROCESSES = "the system gives no more processes or threads; end some, or take fewer workers"
 
 
@@ -85,11 +90,22 @@ def told(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError) or _of_memory(error):
         return MEMORY.format(f" ({error})" if isinstance(error, MemoryError) and str(error) else "")
+    if isinstance(error, ModuleNotFoundError) and _package(error) in PIPELINE:
+        return f"this needs {missing(error)}"
     if "can't start new thread" in str(error) or (isinstance(error, OSError) and error.errno == errno.EAGAIN):
         return PROCESSES
     if not isinstance(error, OSError) or not (where := _place(error)):
         return ""
     return f"{where} {ADVICE.get(error.errno or 0, f'cannot be used ({error.strerror or error}); name another place')}"
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """Which package is not installed, and how to install it."""
+    return f"{_package(error)}, which is not installed; run {INSTALL}"
+
+
+def _package(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]
 
 
 def one_line(text: str) -> str:

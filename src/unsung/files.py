@@ -17,8 +17,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from unsung.errors import UserError
 
 MAX_NAME_BYTES = 200  # leaves room for an ending
@@ -194,7 +192,7 @@ def put_in_place(new: Path, folder: Path, old: Iterable[str] | None = None) -> N
             for path in [path for path in folder.iterdir() if path.name not in {*made, *old}]:
                 os.link(path, new / path.name, follow_symlinks=False)
             shutil.copystat(folder, new)
-        except OSError:
+        except (OSError, NotImplementedError):  # links to links are not for every system
             with _naming(folder, new):
                 for name in made:
                     (new / name).replace(folder / name)
@@ -212,7 +210,7 @@ def put_in_place(new: Path, folder: Path, old: Iterable[str] | None = None) -> N
 def _exchange(one: Path, other: Path) -> None:
     """Exchange two paths in one step (Linux: renameat2 with RENAME_EXCHANGE), or in three."""
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
     if renameat2 is None or renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange):
         aside = _partial(other)
         other.replace(aside)
@@ -295,6 +293,8 @@ def scratch(stage: str, key: str) -> Iterator[Path]:
     if int(os.environ.get("LOCAL_RANK", "0")):  # started by Lightning: the first process holds the lock
         yield folder
         return
+    from filelock import FileLock  # here: only the pipeline has scratch folders
+
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         folder.mkdir(exist_ok=True)  # the run before may have removed it

@@ -223,7 +223,7 @@ def finish(sources: Sequence[Path], path: Path, encoding: Encoding, tags: Tags, 
         opened_files = [stack.enter_context(av.open(str(source), "r")) for source in sources]
         streams = [out.add_stream_from_template(source.streams.audio[0]) for source in opened_files]
         for number, stream in enumerate(streams):
-            stream.disposition = Disposition.default if number == 0 else Disposition(0)
+            stream.disposition = Disposition.default.value if number == 0 else 0  # type: ignore[assignment]  # for old PyAV
             if titles:
                 stream.metadata["title"] = titles[number]
         (streams[0] if form.container in ("ogg", "opus") else out).metadata.update(values)
@@ -328,7 +328,7 @@ def _cover_stream(out: av.container.OutputContainer, cover: bytes) -> av.Packet 
     with suppress(av.FFmpegError, IndexError, StopIteration), av.open(io.BytesIO(cover), "r") as picture:
         packet = next(picture.demux(video=0))
         stream = out.add_stream_from_template(picture.streams.video[0])
-        stream.disposition = Disposition.attached_pic
+        stream.disposition = Disposition.attached_pic.value  # type: ignore[assignment]
         packet.stream = stream
         return packet
     return None

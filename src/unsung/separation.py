@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from sys import maxsize
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import psutil
@@ -25,10 +25,12 @@ from unsung import audio
 from unsung.audio import FULL_SCALE, Facts, Grain, Grid, Samples
 from unsung.config.schema import Accelerator, Params, Separate
 from unsung.config.section import ProcessSettings
-from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.files import folder_of_a_run, put_in_place
 from unsung.models.separator import Config, Separator, generators
+
+if TYPE_CHECKING:
+    from unsung.data.tracks import Track
 
 Stems = Float[np.ndarray, "_target _frame _channel"]
 Parts = Int[np.ndarray, "_part _frame _channel"]  # stems, and the accompaniment unless they cover the song
@@ -110,12 +112,14 @@ class Window:
     last: bool
 
 
-def separate_track(track: Track, folder: Path, method: Method) -> None:
+def separate_track(track: "Track", folder: Path, method: Method) -> None:
     """Separate a track of a dataset into `folder/<track>`, unless that was done before.
 
     Raises:
         UserError: the track is far beyond full scale, the model gives NaN, or the disk is full.
     """
+    from unsung.data.tracks import mixture  # here: songs of a user need no tables
+
     torch.set_num_threads(1)
     separator = method.load()
     config, place = separator.config, folder / track.name

@@ -66,7 +66,7 @@ def card_of(model: Path) -> Card:
     """
     path = folder_of(model) / CARD
     try:
-        return Card.model_validate_json(path.read_text())
+        return Card.model_validate_json(path.read_text("utf-8"))
     except FileNotFoundError:
         raise UserError(f"{model} has no card; shipped models have one: {', '.join(names())}") from None
     except (ValidationError, UnicodeDecodeError):

@@ -52,7 +52,7 @@ class Wanted:
         places = Path(self.template)
         if odd := [name for name in fields if name not in ("song", "stem")]:
             raise UserError(f"--name {self.name} has {{{odd[0]}}}; it can have {{song}} and {{stem}}")
-        if places.is_absolute() or ".." in places.parts or places.name in ("", ".") or self.template.endswith("/"):
+        if places.anchor or ".." in places.parts or places.name in ("", ".") or self.template.endswith("/"):
             raise UserError(f"--name {self.name} is not the name of a file below --out; write it like {{song}}/{{stem}}")
         if "song" not in fields:
             raise UserError(f"--name {self.name} has no {{song}}, so songs would overwrite each other; add it")

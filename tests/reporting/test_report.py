@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colormaps
 
 from tests.conftest import changed
 from tests.reporting.conftest import CALLS, CURVE
@@ -101,6 +102,12 @@ def test_silence_can_be_drawn(tmp_path):
     figures.spectrograms(tmp_path / "a.jpg", {"silence": silence}, 4.0, start=0.0, end=0.0125)
     assert (tmp_path / "a.jpg").stat().st_size > 1000
     assert figures.picture(silence, float(silence.max()), (64, 16)).startswith(b"RIFF")
+
+
+def test_a_pictures_colours_are_those_of_matplotlib():
+    """From the table in the package, because the listening page does without matplotlib."""
+    wanted = (colormaps["magma"](np.arange(256))[:, :3] * 255).round()
+    np.testing.assert_array_equal(figures._magma(), wanted)
 
 
 def test_systems_stand_from_the_floor_to_the_ceiling(run, tmp_path):

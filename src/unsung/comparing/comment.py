@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from unsung.comparing.comparison import MAX_P, NEGLIGIBLE, Comparison, picture
 from unsung.files import atomically, portable
@@ -104,6 +103,8 @@ def write_pictures(comparison: Comparison, folder: Path) -> None:
 
 def draw(path: Path, pairs: pd.DataFrame, comparison: Comparison) -> None:
     """Write a PNG with a bar for each pair, the mean of all pairs, and its 95 % interval."""
+    from matplotlib.figure import Figure  # here: only pictures need it
+
     figure = Figure(figsize=(8, 0.9 + 0.28 * max(3, len(pairs))), layout="constrained")
     axis = figure.subplots()
     colours = ["#2a7f62" if value * comparison.sign > 0 else "#b5394b" for value in pairs["difference"]]

@@ -70,7 +70,7 @@ def _of_model(name: str) -> dict[str, Any]:
     """The params that describe a model, from its config."""
     path = shipped.folder_of(Path(name)) / MODEL
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text("utf-8"))
         return {
             "audio": {key: found[key] for key in ("sample_rate", "channels")},
             "stft": {key: found[key] for key in ("n_fft", "hop_length")},

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import requests
 from tqdm import tqdm
 
 from unsung.config.schema import Compute
@@ -57,6 +56,8 @@ def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[flo
         UserError: the server refuses the file or cannot be reached, the disk is too small or full,
             or the hash is wrong.
     """
+    from requests import RequestException  # here: only the pipeline downloads
+
     whole, path = folder / remote.name, folder / f"{remote.name}.partial"
     if whole.exists():
         return whole
@@ -70,7 +71,7 @@ def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[flo
             try:
                 _resume(remote, partial, bar)
                 break
-            except (Interrupted, requests.RequestException) as error:
+            except (Interrupted, RequestException) as error:
                 failures = 0 if partial.size > before else failures + 1
                 if failures > retries:
                     raise UserError(f"{remote.url} cannot be fetched ({error}); what came is kept, run again") from None
@@ -83,9 +84,11 @@ def download(remote: Remote, folder: Path, retries: int = 6, wait: Callable[[flo
 
 def _resume(remote: Remote, partial: Partial, bar: tqdm) -> None:
     """Append what is missing, or begin again where the server does not continue."""
+    from requests import get
+
     have, folder = partial.size, partial.path.parent
     headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
-    with requests.get(remote.url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
+    with get(remote.url, headers=headers, stream=True, timeout=TIMEOUTS) as response:
         status, content_range = response.status_code, response.headers.get("Content-Range", "")
         if status in TEMPORARY:
             raise Interrupted(f"the server says {status}")

@@ -18,7 +18,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from unsung import audio, parallel
 from unsung.config.schema import Compute
@@ -303,9 +302,11 @@ def read_table(folder: Path) -> pd.DataFrame:
     stage = f"part@{folder.name}" if folder.parent.name == "parts" else stage
     if not path.is_file():
         raise UserError(f"{path} is not here; run dvc repro {stage}, which writes it")
+    from pyarrow import ArrowException  # here: only the pipeline has Parquet files
+
     try:
         table = pd.read_parquet(path)
-    except (pa.ArrowException, OSError) as error:
+    except (ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read ({error}); run dvc repro {stage}, which writes it") from None
     if list(table.columns) != list(COLUMNS) or not len(table):
         raise UserError(f"{path} is not an index of tracks; run dvc repro {stage}, which writes it")

@@ -164,7 +164,7 @@ class Separator(nn.Module):
     def save(self, folder: Path) -> None:
         """Write config.json and weights.safetensors; the same model gives the same bytes."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n")
+        (folder / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n", "utf-8")
         (folder / WEIGHTS).write_bytes(save({name: value.contiguous().cpu() for name, value in self.state_dict().items()}))
 
     @classmethod

@@ -2,13 +2,12 @@
 
 import io
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib import colormaps
-from matplotlib.figure import Figure
 from PIL import Image
 
 from unsung.audio import Samples
@@ -16,11 +15,14 @@ from unsung.files import atomically
 from unsung.spectrum import Stft
 
 FLOOR = -80.0  # dB below the loudest point of the figure
+MAGMA = Path(__file__).parent / "listen" / "magma.txt"  # matplotlib's colours, which a page needs without matplotlib
 Decibels = Float[np.ndarray, "_freq _frame"]
 
 
 def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, start: float, end: float) -> None:
     """Write a JPEG of `panels`, two in a row, on one colour scale; `start`, `end` in seconds."""
+    from matplotlib.figure import Figure  # here: only reports need it
+
     loudest = max(power.max() for power in panels.values())
     rows = -(-len(panels) // 2)
     figure = Figure(figsize=(10, 2.1 * rows + 0.4), layout="constrained")
@@ -45,7 +47,7 @@ def spectrograms(path: Path, panels: Mapping[str, Decibels], kilohertz: float, s
 def picture(power: Decibels, loudest: float, size: tuple[int, int]) -> bytes:
     """A spectrogram without axes as WebP, of `size` (width, height) in pixels."""
     brightness = np.clip((power - loudest) / -FLOOR + 1, 0, 1)[::-1]
-    colours = (colormaps["magma"](brightness)[..., :3] * 255).round().astype(np.uint8)
+    colours = _magma()[np.minimum((brightness * 256).astype(int), 255)]
     file = io.BytesIO()
     Image.fromarray(colours).resize(size, Image.Resampling.BOX).save(file, "WEBP", quality=60, method=6)
     return file.getvalue()
@@ -59,3 +61,9 @@ def spectrogram(samples: Samples, n_fft: int) -> Decibels:
 def decibels(magnitudes: np.ndarray) -> Decibels:
     """Magnitudes in dB, on the same scale as `spectrogram` if n_fft is the same."""
     return 20 * np.log10(magnitudes + 1e-6)
+
+
+@cache
+def _magma() -> np.ndarray:
+    """The colours from dark to bright, (256, 3) of 0 to 255; matplotlib gives the same."""
+    return np.array([list(bytes.fromhex(line.removeprefix("#"))) for line in MAGMA.read_text().split()], np.uint8)

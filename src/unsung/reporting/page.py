@@ -35,8 +35,8 @@ def write_page(path: Path, scores: pd.DataFrame, scenes: Iterable[Scene], params
     mine = scores[scores["system"] == SYSTEMS[0]]
     text = markdown.rendered(
         PARTS / "page.html.jinja",
-        style=Markup((PARTS / "page.css").read_text()),
-        script=Markup((PARTS / "page.js").read_text()),
+        style=Markup((PARTS / "page.css").read_text("utf-8")),
+        script=Markup((PARTS / "page.js").read_text("utf-8")),
         cell=markdown.cell,
         clock=clock,
         params=params,
@@ -48,7 +48,7 @@ def write_page(path: Path, scores: pd.DataFrame, scenes: Iterable[Scene], params
         measures=[measure.upper() for measure in MEASURES],
     )
     with atomically(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, "utf-8")
 
 
 def scene_of(number: int, scene: Scene, params: Params) -> dict[str, Any]:

@@ -23,11 +23,11 @@ def write_page(path: Path, song: str, sounds: Mapping[str, Samples], own: Facts)
     versions = [version(title, samples * volume, own.sample_rate, images[title], loudest) for title, samples in sounds.items()]
     text = markdown.rendered(
         PARTS / "song.html.jinja",
-        style=Markup((PARTS / "page.css").read_text()),
-        script=Markup((PARTS / "page.js").read_text()),
+        style=Markup((PARTS / "page.css").read_text("utf-8")),
+        script=Markup((PARTS / "page.js").read_text("utf-8")),
         scene={"number": 0, "name": song, "seconds": seconds, "versions": versions},
         sample_rate=own.sample_rate,
         data=[{"name": song, "seconds": seconds, "start": 0, "window": 1, "frames": {}}],
     )
     with atomically(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, "utf-8")

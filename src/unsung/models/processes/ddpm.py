@@ -24,7 +24,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Generator, Tensor
 
 from unsung.config.section import NetworkSettings, ProcessSettings, Section, Share, Weight
-from unsung.errors import UserError
+from unsung.errors import UserError, missing
 from unsung.models.networks.base import Mixture, State, Time
 from unsung.models.processes.base import Draws, Example, NetworkCall, noise_like, remaining
 from unsung.spectrum import compress
@@ -179,8 +179,15 @@ class Process:
         return self.scheduler("ddpm").alphas_cumprod
 
     def scheduler(self, sampler: str) -> Any:
-        """The scheduler of diffusers for this sampler, with the schedule of the settings."""
-        from diffusers import DDPMScheduler, DPMSolverMultistepScheduler  # here: they take seconds to import
+        """The scheduler of diffusers for this sampler, with the schedule of the settings.
+
+        Raises:
+            UserError: diffusers is not installed.
+        """
+        try:
+            from diffusers import DDPMScheduler, DPMSolverMultistepScheduler  # here: they take seconds to import
+        except ModuleNotFoundError as error:
+            raise UserError(f"a model of ddpm needs {missing(error)}") from None
 
         settings: dict[str, Any] = {
             "num_train_timesteps": self.settings.forward.timesteps,
