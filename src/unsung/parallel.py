@@ -6,16 +6,17 @@ folder under the same path. If a worker dies, another one does its unfinished wo
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
 from unsung.config.schema import Compute
@@ -81,8 +82,14 @@ def default_workers(gigabytes: float = 4.0) -> int:
 
 
 def _on_one_thread(function: Callable[[Item], Result], item: Item) -> Result:
-    with threadpool_limits(1):
+    with _pools(len(sys.modules)).limit(limits=1):
         return function(item)
+
+
+@lru_cache(maxsize=1)
+def _pools(modules: int) -> ThreadpoolController:
+    """The thread pools of this process; finding them takes 10 ms, so only if more was imported."""
+    return ThreadpoolController()
 
 
 def _on_cluster(function: Callable[[Item], Result], items: Sequence[Item], address: str, bar: tqdm) -> list[Result]:
