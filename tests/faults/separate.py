@@ -605,7 +605,7 @@ def stopped(what: str, number: int, glob: str, delay: float = 0.0, code: int = 0
     """A signal while a long song is separated."""
     return Fault(
         what,
-        "separate song.wav long.wav -m models/tiny",
+        "separate song.wav long.wav -m models/tiny --jobs 1",
         code=code,
         make=lambda here: noise(here / "long.wav", LONG),
         limits=Limits(signal=(number, glob), delay=delay),
@@ -625,9 +625,9 @@ KILLS = [
         )
         for when, glob, delay in (
             ("when the first folder is made", "out/.song.*", 0.0),
-            ("while the first song is written", "out/.song.*/*.flac", 0.0),
+            ("while the first song is written", "out/.song.*/*.part", 0.0),
             ("when the first song is done", "out/song", 0.0),
-            ("while the second song is written", "out/.long.*/*.flac", 0.05),
+            ("while the second song is written", "out/.long.*/*.part", 0.05),
         )
     ),
     *(
@@ -642,16 +642,25 @@ KILLS = [
         )
         for when, glob, delay, says in (
             ("before it begins", "song.wav", 0.05, "stopped"),
-            ("while the first song is written", "out/.song.*/*.flac", 0.0, "0 of 2 songs are finished"),
-            ("while the second song is written", "out/.long.*/*.flac", 0.05, "1 of 2 songs are finished"),
+            ("while the first song is written", "out/.song.*/*.part", 0.0, "0 of 2 songs are finished"),
+            ("while the second song is written", "out/.long.*/*.part", 0.05, "1 of 2 songs are finished"),
         )
     ),
     stopped(
         "terminated while the second song is written",
         signal.SIGTERM,
-        "out/.long.*/*.flac",
+        "out/.long.*/*.part",
         0.05,
         code=-15,
+        after=lambda here, done: whole_or_none(here),
+    ),
+    Fault(
+        "Ctrl-C while two songs are separated at once",
+        "separate song.wav long.wav -m models/tiny --jobs 3",
+        "of 2 songs are finished",
+        code=130,
+        make=lambda here: noise(here / "long.wav", LONG),
+        limits=Limits(signal=(signal.SIGINT, "out/.long.*/*.part"), delay=0.05),
         after=lambda here, done: whole_or_none(here),
     ),
     Fault(
