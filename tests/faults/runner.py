@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from unsung.config.schema import params_schema
 
 PROGRAM = "unsung"
 MEGABYTE = 2**20
+POLL = 0.002  # seconds, while a signal waits for a file
 WARM = [
     *(f"unsung.{name}" for name in ("cli", "config.presets", "data.credits", "export", "separation", "shipped", "training")),
     *("unsung.comparing.comment", "unsung.comparing.comparison", "unsung.reporting.report", "unsung.scoring.folders"),
@@ -94,7 +96,7 @@ class Runner:
         environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(map(str, (source, project)))}
         command = [sys.executable, "-m", "tests.faults.runner"]
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, cwd=project, env=environment, stdin=pipe, stdout=pipe, text=True)
+        self.process = subprocess.Popen(command, cwd=project, env=environment, stdin=pipe, stdout=pipe, bufsize=0)
         assert self.process.stdin and self.process.stdout
         self.to, self.back = self.process.stdin, self.process.stdout
 
@@ -110,12 +112,11 @@ class Runner:
             out, err = Path(folder, "out"), Path(folder, "err")
             words = [os.fsencode(word).hex() for word in arguments]
             asked = {"words": words, "here": str(here), "out": str(out), "err": str(err), "limits": asdict(limits)}
-            self.to.write(json.dumps(asked) + "\n")
-            self.to.flush()
+            self.to.write(json.dumps(asked).encode() + b"\n")
             pid = int(self.back.readline())
             begun = time.monotonic()  # the first run waits for all the imports
             hung, sent = False, False
-            while not Path(folder, "ended").exists():
+            while not select.select([self.back], [], [], POLL if limits.signal and not sent else seconds)[0]:
                 now = time.monotonic() - begun
                 ready = limits.signal and not sent and Path(folder, "ready").exists()
                 if limits.signal and ready and (not limits.signal[1] or next(here.glob(limits.signal[1]), None)):
@@ -126,7 +127,6 @@ class Runner:
                 if now > seconds and not hung:
                     hung = True
                     os.killpg(pid, signal.SIGKILL)
-                time.sleep(0.002)
             code = int(self.back.readline())
             texts = [path.read_text("utf-8", "backslashreplace") if path.exists() else "" for path in (out, err)]
             return Done(code, *texts, hung=hung, seconds=time.monotonic() - begun)
@@ -155,7 +155,6 @@ def serve(commands: IO[str], answers: IO[str]) -> None:
             os.close(read)
         answers.write(f"{code}\n")
         answers.flush()
-        Path(asked["out"]).with_name("ended").touch()
 
 
 def warm() -> None:
