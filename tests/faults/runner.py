@@ -163,6 +163,20 @@ def warm() -> None:
         importlib.import_module(name)
     params_schema()
     ThreadpoolController()  # looks where each of a few hundred libraries lies
+    with tempfile.TemporaryDirectory() as folder, suppress(ImportError, TypeError):  # an older version separates otherwise
+        separate_once(Path(folder))
+
+
+def separate_once(folder: Path) -> None:
+    """Separate a song in one thread: what torch makes for a network is there for every fork."""
+    from tests.faults.tables import make_template
+    from unsung.config.schema import Separate
+    from unsung.separation import Method
+    from unsung.songs import Wanted, separate_songs
+
+    template = make_template(folder)
+    how = Separate(window_seconds=8.0, overlap=0.25, batch_size=4, accelerator="cpu", int8=False)
+    separate_songs([template / "song.wav"], Method(template / "models" / "tiny", how, seed=0), Wanted(folder / "out"))
 
 
 def child(asked: dict, pipes: Sequence[int]) -> None:
