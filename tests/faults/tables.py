@@ -10,7 +10,7 @@ import soundfile
 import torch
 from _pytest.mark import ParameterSet
 
-from tests.conftest import ROOT, small_params
+from tests.conftest import ROOT, changed, small_params
 from tests.faults.fault import Fault
 from unsung.config.params import load_params
 from unsung.models.separator import Config, Separator
@@ -39,7 +39,8 @@ def rows(*names: str) -> list[ParameterSet]:
 def make_template(folder: Path) -> Path:
     """What every fault finds: models/tiny (8 kHz) and song.wav (8 kHz, stereo, two seconds)."""
     torch.manual_seed(0)
-    Separator(Config.of(small_params(load_params(ROOT / "params.yaml")), covers_song=False)).save(folder / "models" / "tiny")
+    params = changed(small_params(load_params(ROOT / "params.yaml")), stft={"n_fft": 256, "hop_length": 120})  # few frames
+    Separator(Config.of(params, covers_song=False)).save(folder / "models" / "tiny")
     samples = 0.1 * np.random.default_rng(0).standard_normal((16_000, 2))
     soundfile.write(folder / "song.wav", samples, 8000)
     return folder

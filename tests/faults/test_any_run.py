@@ -36,7 +36,7 @@ ENDS = st.one_of(
 
 
 @settings(
-    max_examples=14,
+    max_examples=10,
     derandomize=True,
     deadline=None,
     phases=[Phase.generate],
