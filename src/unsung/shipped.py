@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from unsung.errors import UserError
 
 FOLDER = Path(__file__).parent / "weights"  # a model folder with a card for each name
-CARD = "card.json"
+CARD, CONFIG = "card.json", "config.json"  # files of a model folder
 
 
 class Source(BaseModel):
@@ -76,7 +76,7 @@ def card_of(model: Path) -> Card:
 def listed(folder: Path) -> str:
     """A line for each shipped model and each model folder in `folder`."""
     rows = []
-    for path in [FOLDER / name for name in names()] + sorted(config.parent for config in folder.glob("*/config.json")):
+    for path in [FOLDER / name for name in names()] + sorted(config.parent for config in folder.glob(f"*/{CONFIG}")):
         card = card_of(path) if (path / CARD).exists() else None
         name = path.name if path.parent == FOLDER else str(path)
         megabytes = sum(file.stat().st_size for file in path.iterdir()) / 1e6

@@ -101,9 +101,8 @@ class Job:
         marks = set(self.marks) if any(path.is_file() for path in there) else set()
         echoes = {path: formats.echo(path) for path in there if path.is_file()}
         mine = [path for path, echo in echoes.items() if echo and marks & {echo.song, echo.path}]
-        names = {path.name for path in mine} if self.alone else {str(path) for path in mine}
         for path in self.files.values():
-            if os.path.lexists(path) and (path.name if self.alone else str(path)) not in names:
+            if os.path.lexists(path) and path not in mine:
                 raise UserError(f"{path} is there and was not written for {self.song}; choose another --out, or move it away")
         return sorted(path.name for path in mine)
 

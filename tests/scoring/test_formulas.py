@@ -1,17 +1,9 @@
 import numpy as np
 import pytest
 
+from tests.scoring.conftest import RATE
 from unsung.scoring import formulas
 from unsung.scoring.scorer import museval_metrics
-
-RATE = 8000
-
-
-@pytest.fixture
-def pair():
-    rng = np.random.default_rng(0)
-    reference = rng.standard_normal((5 * RATE + 123, 2)).astype(np.float32)
-    return reference, reference + 0.3 * rng.standard_normal(reference.shape).astype(np.float32)
 
 
 def test_framewise_sdr_is_musevals(pair):

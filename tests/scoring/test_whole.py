@@ -6,15 +6,6 @@ from torchmetrics.functional.audio import scale_invariant_signal_distortion_rati
 
 from unsung.scoring import whole
 
-RATE = 8000
-
-
-@pytest.fixture
-def pair():
-    rng = np.random.default_rng(0)
-    reference = rng.standard_normal((5 * RATE + 123, 2)).astype(np.float32)
-    return reference, reference + 0.3 * rng.standard_normal(reference.shape).astype(np.float32)
-
 
 def test_global_sdr_has_the_challenges_constant(pair):
     reference, estimate = pair

@@ -21,7 +21,6 @@ from unsung.config.section import validate
 from unsung.errors import UserError
 from unsung.files import atomically, check_place
 
-MODEL = "config.json"  # of a model folder
 TUNING = {"learning_rate": 5.0e-4, "warmup_steps": 100}  # of weights that are good already
 
 
@@ -54,7 +53,7 @@ def apply(name: str, root: str = "", begin: str = "", folder: Path = Path("prese
         file = folder / f"{preset}.yaml"
         _set(values, read_yaml(file, yaml), file)
     if begin:
-        _set(values, _of_model(begin), shipped.folder_of(Path(begin)) / MODEL)
+        _set(values, _of_model(begin), shipped.folder_of(Path(begin)) / shipped.CONFIG)
         values["train"].update({"resume_from": begin, **TUNING})
     if root:
         values["data"]["root"] = root
@@ -68,7 +67,7 @@ def apply(name: str, root: str = "", begin: str = "", folder: Path = Path("prese
 
 def _of_model(name: str) -> dict[str, Any]:
     """The params that describe a model, from its config."""
-    path = shipped.folder_of(Path(name)) / MODEL
+    path = shipped.folder_of(Path(name)) / shipped.CONFIG
     try:
         found = json.loads(path.read_text("utf-8"))
         return {
@@ -80,7 +79,9 @@ def _of_model(name: str) -> dict[str, Any]:
         }
     except (FileNotFoundError, NotADirectoryError):
         names = ", ".join(shipped.names())
-        raise UserError(f"{name} is not a model folder: {MODEL} is missing; name one, or a shipped model ({names})") from None
+        raise UserError(
+            f"{name} is not a model folder: {shipped.CONFIG} is missing; name one, or a shipped model ({names})"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is not the config of a model that this version can read; get the model anew") from None
 
