@@ -34,7 +34,7 @@ def harmonics(base: float, amplitudes: Sequence[float], length: int, stretch: fl
     return (np.asarray(amplitudes)[kept, None] * np.sin(phase)).astype(np.float32)
 
 
-def _decaying(note: Note, amplitudes: Sequence[float], decay: float, brightness: float, stretch: float = 0.0) -> Mono:
+def decaying(note: Note, amplitudes: Sequence[float], decay: float, brightness: float, stretch: float = 0.0) -> Mono:
     """A struck or plucked tone: higher harmonics fade sooner."""
     length = round(min(note.seconds + 0.25, 2.5) * RATE)
     seconds = np.arange(length, dtype=np.float32) / RATE
@@ -44,7 +44,7 @@ def _decaying(note: Note, amplitudes: Sequence[float], decay: float, brightness:
     return note.strength * parts.sum(0) * _envelope(length, 0.003, 0.08)
 
 
-def _sustained(note: Note, amplitudes: Sequence[float], attack: float, release: float) -> Mono:
+def sustained(note: Note, amplitudes: Sequence[float], attack: float, release: float) -> Mono:
     """A tone that is held: three voices slightly out of tune."""
     length = round((note.seconds + release) * RATE)
     base = frequency(note.pitch)
@@ -65,16 +65,16 @@ def _saw(count: int, tilt: float) -> list[float]:
 
 
 TIMBRES: dict[str, Callable[[Note], Mono]] = {
-    "piano": lambda note: _decaying(note, _saw(14, 1.3), 1.6, 0.35, 4e-4),
-    "guitar": lambda note: _decaying(note, [k % 5 and 1 / k**0.9 for k in range(1, 19)], 2.2, 0.25, 1e-4),
-    "electric piano": lambda note: _decaying(note, [1, 0.15, 0.3, 0.05, 0.12, 0.02, 0.08], 1.2, 0.6),
-    "vibraphone": lambda note: _decaying(note, [1, 0, 0, 0.5, 0, 0, 0, 0, 0, 0.2], 1.5, 0.15),
-    "organ": lambda note: _sustained(note, [1, 0.7, 0.5, 0.4, 0, 0.25, 0, 0.3], 0.01, 0.05),
-    "strings": lambda note: _sustained(note, _saw(16, 1.1), 0.18, 0.25),
-    "synth": lambda note: _sustained(note, [1 / k * (k % 2) for k in range(1, 20)], 0.02, 0.1),
-    "brass": lambda note: _sustained(note, [0.6, 1, 0.9, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1], 0.06, 0.08),
-    "finger bass": lambda note: _decaying(note, _saw(10, 1.2), 2.5, 0.5),
-    "synth bass": lambda note: _sustained(note, _saw(8, 1.4), 0.005, 0.04),
+    "piano": lambda note: decaying(note, _saw(14, 1.3), 1.6, 0.35, 4e-4),
+    "guitar": lambda note: decaying(note, [k % 5 and 1 / k**0.9 for k in range(1, 19)], 2.2, 0.25, 1e-4),
+    "electric piano": lambda note: decaying(note, [1, 0.15, 0.3, 0.05, 0.12, 0.02, 0.08], 1.2, 0.6),
+    "vibraphone": lambda note: decaying(note, [1, 0, 0, 0.5, 0, 0, 0, 0, 0, 0.2], 1.5, 0.15),
+    "organ": lambda note: sustained(note, [1, 0.7, 0.5, 0.4, 0, 0.25, 0, 0.3], 0.01, 0.05),
+    "strings": lambda note: sustained(note, _saw(16, 1.1), 0.18, 0.25),
+    "synth": lambda note: sustained(note, [1 / k * (k % 2) for k in range(1, 20)], 0.02, 0.1),
+    "brass": lambda note: sustained(note, [0.6, 1, 0.9, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1], 0.06, 0.08),
+    "finger bass": lambda note: decaying(note, _saw(10, 1.2), 2.5, 0.5),
+    "synth bass": lambda note: sustained(note, _saw(8, 1.4), 0.005, 0.04),
 }
 CHORD_TIMBRES = ("piano", "guitar", "electric piano", "organ", "strings", "synth")
 LEAD_TIMBRES = ("guitar", "vibraphone", "brass", "synth", "electric piano")

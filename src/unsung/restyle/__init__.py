@@ -1,0 +1,1 @@
+"""What would this song be in another style? The second counterfactual question."""
