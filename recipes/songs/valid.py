@@ -17,7 +17,7 @@ import soxr
 import torch
 
 from unsung.models.separator import Separator, generators
-from unsung.scoring import whole
+from unsung.scoring import formulas, whole
 
 CLIPS, MOMENTS = 24, 16  # of mir1k and of ssvd
 Scene = tuple[str, np.ndarray, np.ndarray]  # its set, vocals and accompaniment (sample, 2)
