@@ -32,7 +32,8 @@ from unsung.config.params import load_params
 from unsung.config.schema import Params, params_schema
 from unsung.data import batches
 from unsung.data.shards import Settings, Shards
-from unsung.models.separator import Config, Separator, generators
+from unsung.devices import generators
+from unsung.models.separator import Config, Separator
 from unsung.reporting import markdown
 
 FEW = (1, 2, 4, 8)

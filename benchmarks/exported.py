@@ -17,7 +17,8 @@ from common import ROOT, SMALL, changed, seconds, table
 
 from unsung import export
 from unsung.config.params import load_params
-from unsung.models.separator import Config, Separator, generators
+from unsung.devices import generators
+from unsung.models.separator import Config, Separator
 
 ROUNDS, WINDOW = 5, 8  # seconds
 CPU = torch.device("cpu")

@@ -267,7 +267,8 @@ def test_a_file_and_a_line_add_a_provider_a_network_or_a_process(kind, tmp_path,
     if kind != "provider":
         import torch
 
-        from unsung.models.separator import Config, Separator, generators
+        from unsung.devices import generators
+        from unsung.models.separator import Config, Separator
 
         separator = Separator(Config.of(params, covers_song=False))
         counterfactual = separator.counterfactual(torch.randn(1, 1, 4000), generators([(0,)], torch.device("cpu")))

@@ -11,8 +11,9 @@ from jaxtyping import config
 from tests.conftest import changed
 from unsung import export
 from unsung.config.registry import NETWORKS
+from unsung.devices import generators
 from unsung.errors import UserError
-from unsung.models.separator import Config, Separator, generators
+from unsung.models.separator import Config, Separator
 
 SMALL = {
     "networks__unet__widths": (8, 12),

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from tests.conftest import changed
-from unsung import audio, separation
+from unsung import audio, devices, separation
 from unsung.audio import FULL_SCALE, Facts
 from unsung.errors import UserError
 from unsung.models.separator import Config, Separator
-from unsung.separation import Method, Plan, Window, share_out, stems, windows
+from unsung.separation import Method, share_out, stems
+from unsung.windows import Plan, Window, fades, windows
 
 PLAN = Plan(window=4000, overlap=1000, batch_size=2, seed=0)
 
@@ -167,11 +168,11 @@ def test_results_are_in_order_and_an_error_ends_them():
 
 def test_a_gpu_that_is_not_there_is_one_line():
     if torch.cuda.is_available():
-        assert separation.device_of("gpu").type == "cuda"
+        assert devices.device_of("gpu").type == "cuda"
     else:
         with pytest.raises(UserError, match="torch finds none"):
-            separation.device_of("gpu")
-    assert separation.device_of("cpu").type == "cpu"
+            devices.device_of("gpu")
+    assert devices.device_of("cpu").type == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -187,13 +188,13 @@ def test_a_gpu_that_is_not_there_is_one_line():
 def test_auto_takes_the_best_device_and_a_number_takes_one(monkeypatch, gpus, mps, wanted, found):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert str(separation.device_of(wanted)) == found
+    assert str(devices.device_of(wanted)) == found
 
 
 def test_a_gpu_beyond_those_that_are_there_is_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(UserError, match="gpu:2, and torch finds 2, counted from 0"):
-        separation.device_of("gpu:2")
+        devices.device_of("gpu:2")
 
 
 def test_sixteen_bits_are_asked_for_by_a_switch(separator, params, tmp_path):
@@ -222,5 +223,5 @@ def test_eight_bits_are_asked_for_by_a_switch(params, tmp_path, monkeypatch):
 
 def test_a_windows_weights_and_its_neighbours_add_up_to_one():
     middle = Window(noise(4000), 3000, 4000, last=False)
-    fades = separation._fades(middle, PLAN)
-    np.testing.assert_allclose(fades[:1000] + fades[-1000:], 1, atol=1e-6)
+    weights = fades(middle, PLAN)
+    np.testing.assert_allclose(weights[:1000] + weights[-1000:], 1, atol=1e-6)

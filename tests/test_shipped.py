@@ -7,8 +7,9 @@ import torch
 
 from unsung import shipped
 from unsung.data.synth import band, mixing
+from unsung.devices import generators
 from unsung.errors import UserError
-from unsung.models.separator import Separator, generators
+from unsung.models.separator import Separator
 from unsung.scoring import whole
 from unsung.shipped import FOLDER, Card, Score, Source
 

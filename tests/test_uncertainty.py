@@ -5,7 +5,8 @@ import torch
 from tests.conftest import changed
 from unsung.data.maps import read_maps
 from unsung.data.tracks import mixture, read_index
-from unsung.models.separator import Config, Separator, generators
+from unsung.devices import generators
+from unsung.models.separator import Config, Separator
 from unsung.separation import Method
 from unsung.uncertainty import write_maps
 

@@ -24,8 +24,9 @@ from torch.optim.swa_utils import AveragedModel
 from recipes.songs import valid
 from recipes.songs.pools import Mixes
 from recipes.songs.recipe import Recipe
+from unsung.devices import generators
 from unsung.files import atomically
-from unsung.models.separator import Separator, generators
+from unsung.models.separator import Separator
 
 LEAST = 0.02  # of the learning rate, where it falls
 

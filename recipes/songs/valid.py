@@ -16,7 +16,8 @@ import soundfile
 import soxr
 import torch
 
-from unsung.models.separator import Separator, generators
+from unsung.devices import generators
+from unsung.models.separator import Separator
 from unsung.scoring import formulas, whole
 
 CLIPS, MOMENTS = 24, 16  # of mir1k and of ssvd

@@ -23,11 +23,13 @@ from jaxtyping import Float, Int
 
 from unsung import audio
 from unsung.audio import FULL_SCALE, Facts, Grain, Grid, Samples
-from unsung.config.schema import Accelerator, Params, Separate
+from unsung.config.schema import Params, Separate
 from unsung.config.section import ProcessSettings
+from unsung.devices import device_of, generators
 from unsung.errors import UserError
 from unsung.files import folder_of_a_run, put_in_place
-from unsung.models.separator import Config, Separator, generators
+from unsung.models.separator import Config, Separator
+from unsung.windows import Plan, Window, fades, windows
 
 if TYPE_CHECKING:
     from unsung.data.tracks import Track
@@ -40,17 +42,6 @@ GRAIN = Grain()  # of the files of a pipeline: 24 bits
 AHEAD = 8  # batches of windows that wait for the one that is written
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a song is cut into windows."""
-
-    window: int  # samples at the model's rate
-    overlap: int  # samples
-    batch_size: int  # windows at once on a GPU
-    seed: int
-    bfloat16: bool = False  # 16-bit floats where the network can
 
 
 @dataclass(frozen=True)
@@ -102,16 +93,6 @@ class Method:
         return Plan(window, round(window * self.separate.overlap), self.separate.batch_size, self.seed, self.bfloat16)
 
 
-@dataclass(frozen=True)
-class Window:
-    """A piece of a song, padded to the plan's window; `length` frames of it are song."""
-
-    samples: Samples
-    start: int  # samples
-    length: int
-    last: bool
-
-
 def separate_track(track: "Track", folder: Path, method: Method) -> None:
     """Separate a track of a dataset into `folder/<track>`, unless that was done before.
 
@@ -137,24 +118,6 @@ def separate_track(track: "Track", folder: Path, method: Method) -> None:
             put_in_place(new, place)
     except ArithmeticError as error:
         raise UserError(f'"{track.name}": {error}') from None
-
-
-def device_of(accelerator: Accelerator) -> torch.device:
-    """The torch device: `gpu` is cuda, `gpu:1` the second one, `auto` the best there is.
-
-    Raises:
-        UserError: torch finds no such accelerator.
-    """
-    counts = {"gpu": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
-    name, _, number = accelerator.partition(":")
-    if name == "auto":
-        name = next(name for name, count in counts.items() if count)
-    if not counts[name]:
-        raise UserError(f"accelerator is {name}, and torch finds none; set it to auto or cpu")
-    if int(number or 0) >= counts[name]:
-        raise UserError(f"accelerator is {accelerator}, and torch finds {counts[name]}, counted from 0; choose another")
-    kind = "cuda" if name == "gpu" else name
-    return torch.device(kind, int(number)) if number else torch.device(kind)
 
 
 def parts(
@@ -185,7 +148,7 @@ def stems(separator: Separator, song: Iterable[Samples], plan: Plan, pool: Execu
     batches = iter(lambda: list(itertools.islice(cut, size)), [])
     for batch, estimates in in_order(pool, partial(_estimate, separator, plan), batches):
         for window, estimate in zip(batch, estimates, strict=True):
-            estimate *= _fades(window, plan)[:, None]
+            estimate *= fades(window, plan)[:, None]
             if tail is not None:
                 estimate[:, : plan.overlap] += tail
             done = window.length if window.last else plan.window - plan.overlap
@@ -211,18 +174,6 @@ def in_order(pool: Executor | None, function: Callable[[Item], Result], items: I
     finally:
         for _, future in waiting:
             future.cancel()
-
-
-def windows(song: Iterable[Samples], plan: Plan) -> Iterator[Window]:
-    """Cut a stream into overlapping windows; the last one is padded with zeros."""
-    hop, start, waiting = plan.window - plan.overlap, 0, np.zeros((0, 0), np.float32)
-    for block in song:
-        waiting = np.concatenate([waiting, block]) if len(waiting) else block
-        while len(waiting) > plan.window:
-            yield Window(waiting[: plan.window], start, plan.window, last=False)
-            waiting, start = waiting[hop:], start + hop
-    if len(waiting):
-        yield Window(np.pad(waiting, ((0, plan.window - len(waiting)), (0, 0))), start, len(waiting), last=True)
 
 
 def share_out(mixture: Grid, estimates: Stems, covers_song: bool, grain: Grain = GRAIN) -> Parts:
@@ -269,13 +220,3 @@ def _estimate(separator: Separator, plan: Plan, batch: Sequence[Window]) -> Floa
     if not fits:
         estimates = estimates.mean(2).unflatten(0, (len(batch), song.shape[1])).transpose(1, 2)
     return estimates.transpose(2, 3).numpy()
-
-
-def _fades(window: Window, plan: Plan) -> Float[np.ndarray, " _frame"]:
-    """The weights of a window; in an overlap, those of both windows add up to one."""
-    fades, rise = np.ones(plan.window, np.float32), (np.arange(plan.overlap, dtype=np.float32) + 0.5) / max(1, plan.overlap)
-    if window.start:
-        fades[: plan.overlap] = rise
-    if not window.last:
-        fades[plan.window - plan.overlap :] = rise[::-1]
-    return fades

@@ -11,7 +11,6 @@ import os
 import shutil
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,11 +20,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer, seed_everythin
 from lightning.pytorch.accelerators import XLAAccelerator
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from unsung.checkpoints import STATE, AtomicCheckpointIO, Progress, learning_rate_factor
 from unsung.config.params import resume_folder
 from unsung.config.schema import Params
 from unsung.data import batches
@@ -33,13 +32,12 @@ from unsung.data.batches import Sample
 from unsung.data.credits import Credit, write_credits
 from unsung.data.shards import Shards
 from unsung.data.tracks import Track
+from unsung.devices import device_of, generators
 from unsung.errors import UserError
 from unsung.files import atomically
-from unsung.models.separator import Config, Separator, generators
-from unsung.separation import device_of
+from unsung.models.separator import Config, Separator
 from unsung.validation import valid_plan, valid_sdr
 
-STATE = "state.ckpt"
 PLATEAU_PATIENCE = 2  # validations without a better SDR before the one that halves the learning rate
 
 
@@ -182,39 +180,6 @@ class Keeper(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.curve = state_dict["best"], state_dict["curve"]
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a state whole or not at all, so that a kill leaves the last one."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        with atomically(Path(path)) as partial:
-            torch.save(checkpoint, partial)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a run that was killed."""
-
-    epochs: int  # finished and saved
-    out_of_patience: bool  # Lightning forgets that it stopped early, and would train another epoch
-
-    @classmethod
-    def of(cls, state: Path) -> "Progress":
-        """Read a saved state; without one, nothing was done."""
-        if not state.exists():
-            return cls(0, False)
-        saved = torch.load(state, weights_only=False)
-        stopping = [values for name, values in saved["callbacks"].items() if name.startswith("EarlyStopping")]
-        return cls(saved["epoch"] + 1, any(values["wait_count"] >= values["patience"] for values in stopping))
-
-
-def learning_rate_factor(step: int, warmup_steps: int, steps: float) -> float:
-    """From 0 to 1 in the warm-up, then a half cosine to 0.01; constant for infinite `steps`."""
-    if step < warmup_steps:
-        return (step + 1) / (warmup_steps + 1)
-    share = min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
 
 
 def _trainer(params: Params, scratch: Path, keeper: Keeper, done: Progress) -> Trainer:

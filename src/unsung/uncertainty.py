@@ -9,8 +9,10 @@ import torch
 from unsung.config.schema import Uncertainty
 from unsung.data.maps import FRAMES, FREQS, Maps, save_maps
 from unsung.data.tracks import Track, mixture
-from unsung.models.separator import Separator, generators
-from unsung.separation import Method, Plan, windows
+from unsung.devices import generators
+from unsung.models.separator import Separator
+from unsung.separation import Method
+from unsung.windows import Plan, windows
 
 
 def write_maps(track: Track, folder: Path, method: Method, wanted: Uncertainty) -> None:

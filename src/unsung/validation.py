@@ -11,15 +11,16 @@ from unsung.config.schema import Params
 from unsung.data.tracks import Track, mixture
 from unsung.models.separator import Separator
 from unsung.scoring import formulas
+from unsung.windows import Plan
 
 
-def valid_plan(params: Params) -> separation.Plan:
+def valid_plan(params: Params) -> Plan:
     """Windows of 8 s that overlap by 2 s, independent of the params of the stage `separate`."""
     second = params.audio.sample_rate
-    return separation.Plan(8 * second, 2 * second, batch_size=1, seed=params.seed)
+    return Plan(8 * second, 2 * second, batch_size=1, seed=params.seed)
 
 
-def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> float:
+def valid_sdr(separator: Separator, track: Track, plan: Plan) -> float:
     """The median SDR (dB) over the seconds in which a target sounds, averaged over the targets."""
     separator.eval()
     estimates = np.concatenate(list(separation.stems(separator, mixture(track), plan)), axis=1)
@@ -32,7 +33,7 @@ def valid_sdr(separator: Separator, track: Track, plan: separation.Plan) -> floa
     return float(np.mean(medians))
 
 
-def sweep_track(track: Track, method: separation.Method, plan: separation.Plan, calls: Sequence[int]) -> pd.DataFrame:
+def sweep_track(track: Track, method: separation.Method, plan: Plan, calls: Sequence[int]) -> pd.DataFrame:
     """A row (calls, valid_sdr in dB, track) for each number of calls, also the process's own."""
     torch.set_num_threads(1)
     separator = method.load()

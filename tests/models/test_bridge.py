@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from unsung.devices import generators
 from unsung.models import processes
 from unsung.models.processes import bridge
-from unsung.models.separator import generators
 
 
 def rngs(count=2, seed=0):

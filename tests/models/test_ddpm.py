@@ -5,10 +5,10 @@ import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from unsung.devices import generators
 from unsung.errors import UserError
 from unsung.models import processes
 from unsung.models.processes import ddpm
-from unsung.models.separator import generators
 
 KINDS, SAMPLERS = ("data", "epsilon", "velocity"), ("ddpm", "ddim", "dpmsolver++")
 

@@ -5,9 +5,10 @@ import torch
 
 from tests.conftest import changed
 from unsung.config.registry import NETWORKS, PROCESSES
+from unsung.devices import generators
 from unsung.errors import UserError
 from unsung.files import sha256
-from unsung.models.separator import Config, Separator, generators
+from unsung.models.separator import Config, Separator
 
 
 def rngs(*numbers):

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from pydantic import BaseModel, ConfigDict, PositiveInt, field_validator, model_validator
@@ -225,9 +224,3 @@ def _checked_weights(path: Path, config: Config) -> dict[str, Tensor]:
     if odd := [name for name, weight in weights.items() if not weight.isfinite().all()]:
         raise UserError(f"{path} has NaN or infinite weights in {odd[0]}; {WHAT_TO_DO}")
     return weights
-
-
-def generators(seeds: Sequence[Sequence[int]], device: torch.device) -> list[Generator]:
-    """One generator for each item, seeded by numbers such as (seed, place in the song)."""
-    states = [np.random.SeedSequence(tuple(numbers)).generate_state(1, np.uint64)[0] for numbers in seeds]
-    return [Generator(device).manual_seed(int(state >> np.uint64(1))) for state in states]
