@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy import signal
 
 from unsung.data.synth.band import RATE, TIMBRES, Mono, add, decaying, frequency, sustained
 from unsung.data.synth.mixing import Stereo, draw_room, level, place
@@ -40,8 +41,13 @@ def play(score: Score, seconds: float) -> Stereo:
         "bells": _struck([hit for hit in score.drums if hit.drum != "kick"], sleigh_bells(), length),
         "timpani": _struck([hit for hit in score.drums if hit.drum == "kick"], timpani(), length),
     }
-    parts = (place(level(sounds[name], 10 ** (decibels / 20)), side, wet, hall) for name, (decibels, side, wet) in PARTS.items())
-    song = np.sum(list(parts), axis=0)
+    song = np.zeros((length, 2), np.float32)
+    sent = np.zeros_like(song)  # to the hall
+    for name, (decibels, side, wet) in PARTS.items():
+        part = place(level(sounds[name], 10 ** (decibels / 20)), side, 0.0, hall)
+        song += part
+        sent += wet * part
+    song += signal.fftconvolve(sent, hall, axes=0)[:length]
     return (song * (PEAK / max(np.abs(song).max(), 1e-9))).astype(np.float32)
 
 
@@ -50,8 +56,7 @@ def choir(note: Note) -> Mono:
     hertz = frequency(note.pitch) * np.arange(1, 1 + int(7500 / frequency(note.pitch)))
     strength = np.array([1.0, 0.7, 0.4, 0.25, 0.15])
     resonance = (strength / np.sqrt(1 + ((hertz[:, None] - FORMANTS["a"]) / BANDWIDTHS) ** 2)).sum(1)
-    tone = sustained(note, list(resonance / np.sqrt(np.arange(1, len(hertz) + 1))), 0.08, 0.2)
-    return tone
+    return sustained(note, list(resonance / np.sqrt(np.arange(1, len(hertz) + 1))), 0.08, 0.2)
 
 
 def celesta(note: Note) -> Mono:

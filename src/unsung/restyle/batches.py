@@ -1,0 +1,114 @@
+"""Training pairs: sample i of a run follows from (seed, i) alone.
+
+aligned     a moment of a song in both styles
+unaligned   a moment of a song in the target style, poor and whole; the sources teach nothing
+shuffled    the sources with the targets of other moments: a control that can learn no content
+one         all sources with the target of the first song: the recipe of the fifth reference
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from unsung.data.shards import Row, Settings, Shards
+from unsung.data.tracks import Track
+from unsung.errors import UserError
+from unsung.restyle.mel import Mel
+from unsung.restyle.schema import Params
+
+Waveform = Float[Tensor, " sample"]
+
+
+@dataclass(frozen=True)
+class Pairs(Dataset[dict[str, Tensor]]):
+    """All samples of a run by number.
+
+    Raises:
+        UserError: the shards lack a style.
+    """
+
+    shards: Shards
+    params: Params
+
+    def __post_init__(self) -> None:
+        needed = {self.params.data.target} | ({self.params.data.source} if self.params.train.pairs != "unaligned" else set())
+        if lacking := needed - set(self.shards.stems):
+            what = f"the shards have no style {min(lacking)}, only {', '.join(self.shards.stems)}"
+            raise UserError(f"{what}; mend data.source and data.target, or run dvc repro restyle/dvc.yaml")
+
+    def __len__(self) -> int:
+        return self.params.train.steps * self.params.train.batch_size
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        """Its number and the waveforms `source` and `target`."""
+        rng = np.random.default_rng([self.params.seed, 2, number])
+        rows = self.shards.rows
+        frames = round(self.params.train.segment_seconds * mel_of(self.params).frames_per_second)
+        here, first = rows[rng.integers(len(rows))], self._first(rng, frames)
+        there, then = here, first
+        if self.params.train.pairs == "shuffled":
+            there, then = rows[rng.integers(len(rows))], self._first(rng, frames)
+        if self.params.train.pairs == "one":
+            there = rows[0]
+        target = segment(self.shards, there, self.params.data.target, then, frames)
+        if self.params.train.pairs == "unaligned":
+            source = disguised(target, rng, self.params.audio.sample_rate)
+        else:
+            source = segment(self.shards, here, self.params.data.source, first, frames)
+        gain = 10 ** (rng.uniform(-1, 1) * self.params.train.gain_decibels / 20)
+        return {"number": torch.tensor(number), "source": source * gain, "target": target}
+
+    def _first(self, rng: np.random.Generator, frames: int) -> int:
+        return int(rng.integers(self.shards.settings.frames - frames))
+
+
+def segment(shards: Shards, row: Row, style: str, first: int, hops: int) -> Waveform:
+    """`hops` hops of a row's waveform in a style, from frame `first` on."""
+    spectrum = torch.from_numpy(shards.stem(row, style, first, hops + 1)[0].copy())
+    return shards.settings.stft.inverse(spectrum)
+
+
+def disguised(waveform: Waveform, rng: np.random.Generator, sample_rate: int) -> Waveform:
+    """Another equaliser, up to 12 dB at six places, and noise of -60 to -30 dB."""
+    spectrum = torch.fft.rfft(waveform)
+    octaves = np.log2(np.maximum(np.arange(len(spectrum)) * sample_rate / len(waveform), 30) / 30)
+    gains = np.interp(octaves, np.linspace(0, octaves[-1], 6), rng.uniform(-12, 12, 6))
+    shaped = torch.fft.irfft(spectrum * torch.from_numpy(10 ** (gains / 20)), len(waveform)).float()
+    hiss = torch.from_numpy(rng.standard_normal(len(waveform)).astype(np.float32))
+    return shaped + hiss * shaped.square().mean().sqrt() * 10 ** (rng.uniform(-60, -30) / 20)
+
+
+def mel_of(params: Params) -> Mel:
+    """The log-mels that the params describe."""
+    return Mel(params.audio.sample_rate, params.mel.n_fft, params.mel.hop_length, params.mel.bands)
+
+
+def shard_settings(params: Params) -> Settings:
+    """How the spectra of the shards are made: so that log-mels follow from them."""
+    mel = mel_of(params)
+    frames = round(params.shards.segment_seconds * mel.frames_per_second)
+    return Settings(mel.sample_rate, 1, mel.n_fft, mel.hop_length, frames)
+
+
+def taught(tracks: Sequence[Track], params: Params) -> list[Track]:
+    """What training needs of the tracks: pairs, or songs of the target alone.
+
+    Raises:
+        UserError: there is none in a split.
+    """
+    styles = [params.data.target] if params.data.provider == "unaligned" else [params.data.source, params.data.target]
+    whole = [track for track in tracks if has(track, styles)]
+    some = [Track(track.name, track.split, {style: track.stems[style] for style in styles}) for track in whole]
+    if lacking := {"train", "valid"} - {track.split for track in some}:
+        raise UserError(f"there is no {max(lacking)} song with {' and '.join(styles)}; add some, or change how the splits are made")
+    return some
+
+
+def has(track: Track, styles: Sequence[str]) -> bool:
+    """Whether it has all these styles."""
+    return set(styles) <= set(track.stems)

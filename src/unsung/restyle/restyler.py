@@ -1,0 +1,122 @@
+"""A Restyler: a network and a process that give a song's log-mels in another style.
+
+Its model folder has config.json, weights.safetensors, and the folder `vocoder`, which makes sound
+of log-mels.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Generator, Tensor, nn
+
+from unsung.config.schema import check_invertible
+from unsung.config.section import SampleRate, StemName, WindowSize, validate
+from unsung.errors import UserError
+from unsung.models.separator import CONFIG, WEIGHTS
+from unsung.restyle import transformer
+from unsung.restyle.mel import LogMel, Mel
+from unsung.restyle.poor import CHANNELS, poor
+from unsung.restyle.processes import Bridge, Ddpm, Predictive, Process, has_state
+from unsung.restyle.transformer import MusicTransformer, log_mel, normalised
+
+FORMAT: Literal[1] = 1
+WHAT_TO_DO = "get the model anew, or train it (make restyle)"
+
+
+class Config(BaseModel):
+    """The contents of config.json: all that a model is but its weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = FORMAT
+    style: StemName  # that it gives
+    sees: Literal["mel", "poor"]  # of a song
+    sample_rate: SampleRate
+    n_fft: WindowSize
+    hop_length: PositiveInt  # samples
+    bands: PositiveInt
+    network: transformer.Settings
+    process: Literal["predictive", "bridge", "ddpm"]
+    process_settings: dict[str, object]
+
+    @model_validator(mode="after")
+    def _can_be_built(self) -> "Config":
+        check_invertible(self.n_fft, self.hop_length)
+        self.built_process()
+        return self
+
+    @property
+    def mel(self) -> Mel:
+        """The log-mels that it works on."""
+        return Mel(self.sample_rate, self.n_fft, self.hop_length, self.bands)
+
+    def built_process(self) -> Process:
+        """The process with its settings."""
+        kind = {"predictive": Predictive, "bridge": Bridge, "ddpm": Ddpm}[self.process]
+        return kind.model_validate(self.process_settings)  # type: ignore[attr-defined, no-any-return]
+
+
+class Restyler(nn.Module):
+    """The network and the process of a Config."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config, self.process = config, config.built_process()
+        gated = config.sees == "mel"
+        channels = config.bands if gated else CHANNELS
+        self.network = MusicTransformer(channels, config.bands, gated, has_state(self.process), config.network)
+
+    def image(self, waveform: Float[Tensor, "batch sample"]) -> transformer.Image:
+        """What the network sees of a song."""
+        mel = self.config.mel
+        return normalised(mel.forward(waveform)) if self.config.sees == "mel" else poor(waveform, mel)
+
+    def forward(self, waveform: Float[Tensor, "batch sample"], rngs: Sequence[Generator]) -> LogMel:
+        """Log-mels of the song in the other style, (batch, bands, sample // hop_length + 1)."""
+        image = self.image(waveform)
+        y = normalised(self.config.mel.forward(waveform)) if has_state(self.process) else image
+        return log_mel(self.process.sample(lambda state, time: self.network(image, state, time), y, rngs))
+
+    def save(self, folder: Path) -> None:
+        """Write config.json and weights.safetensors; the same model gives the same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n", "utf-8")
+        (folder / WEIGHTS).write_bytes(save({name: value.contiguous().cpu() for name, value in self.state_dict().items()}))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Restyler":
+        """Read a model folder.
+
+        Raises:
+            UserError: a file is missing, or is not as `save` writes it.
+        """
+        for name in (CONFIG, WEIGHTS):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder} is not a model that restyles: {name} is missing; name one, such as restyle/models/best")
+        try:
+            config = validate(Config, (folder / CONFIG).read_bytes(), str(folder / CONFIG))
+        except UserError as error:
+            raise UserError(f"{error}; {WHAT_TO_DO}") from None
+        restyler = cls(config)
+        restyler.load_state_dict(_weights(folder / WEIGHTS, restyler))
+        return restyler.eval()
+
+
+def _weights(path: Path, restyler: Restyler) -> dict[str, Tensor]:
+    """The weights in a file, if they are those of such a model."""
+    wanted = restyler.state_dict()
+    try:
+        found = {name: weight.float() for name, weight in load(path.read_bytes()).items()}
+    except SafetensorError as error:
+        raise UserError(f"{path} is not a whole safetensors file ({error}); {WHAT_TO_DO}") from None
+    if odd := sorted(found.keys() ^ wanted.keys()):
+        raise UserError(f"{path} {'lacks' if odd[0] in wanted else 'has the unknown'} {odd[0]}; {WHAT_TO_DO}")
+    for name, weight in found.items():
+        if weight.shape != wanted[name].shape or not weight.isfinite().all():
+            raise UserError(f"{path} has another {name} than its config says, or NaN in it; {WHAT_TO_DO}")
+    return found
