@@ -14,5 +14,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONP
 
 PIPELINE = Path("dvc.yaml")
 RAW, STEMS, SHARDS = Path("data/raw"), Path("data/stems"), Path("data/shards")
-VOCODER, MODELS, RESTYLED, SCORES = Path("models/vocoder"), Path("models/restyler"), Path("data/restyled"), Path("data/scores")
+VOCODER, TRAINED, MODEL = Path("models/vocoder"), Path("models/trained"), Path("models/best")
+RESTYLED, SCORES = Path("data/restyled"), Path("data/scores")
 METRICS, REPORTS = Path("metrics"), Path("reports")

@@ -1,6 +1,6 @@
 """Train the restyler; a killed run goes on where it stopped."""
 
-from stages import MODELS, PIPELINE, SHARDS
+from stages import PIPELINE, SHARDS, TRAINED
 from stages.code import code_of
 from unsung.data.shards import MANIFEST, Shards
 from unsung.errors import told_in_one_line
@@ -16,7 +16,7 @@ def main() -> None:
     known = [config_of(params).model_dump(), params.train.model_dump(), params.seed, params.data.source]
     key = fingerprint(known, [SHARDS / MANIFEST, *code_of("train", PIPELINE)])
     with scratch("restyle-train", key) as folder:
-        train(params, Shards(SHARDS, "train", settings), Shards(SHARDS, "valid", settings), MODELS, folder)
+        train(params, Shards(SHARDS, "train", settings), Shards(SHARDS, "valid", settings), TRAINED, folder)
 
 
 if __name__ == "__main__":

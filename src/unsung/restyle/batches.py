@@ -17,8 +17,10 @@ from torch.utils.data import Dataset
 
 from unsung.data.shards import Row, Settings, Shards
 from unsung.data.tracks import Track
+from unsung.devices import generators
 from unsung.errors import UserError
-from unsung.restyle.mel import Mel
+from unsung.restyle.mel import LogMel, Mel
+from unsung.restyle.restyler import Restyler
 from unsung.restyle.schema import Params
 
 Waveform = Float[Tensor, " sample"]
@@ -112,3 +114,28 @@ def taught(tracks: Sequence[Track], params: Params) -> list[Track]:
 def has(track: Track, styles: Sequence[str]) -> bool:
     """Whether it has all these styles."""
     return set(styles) <= set(track.stems)
+
+
+def true_pairs(shards: Shards, params: Params) -> list[tuple[LogMel, Waveform]]:
+    """The log-mels and waveforms of all segments in the target style."""
+    waves = [segment(shards, row, params.data.target, 0, shards.settings.frames - 1) for row in shards.rows]
+    return [(mel_of(params).forward(wave), wave) for wave in waves]
+
+
+def predicted_pairs(shards: Shards, restyler: Restyler, params: Params) -> list[tuple[LogMel, Waveform]]:
+    """The log-mels that a restyler predicts of all segments, beside the waveforms of the truth."""
+    found = []
+    for number in range(len(shards.rows)):
+        source, target = whole_pair(shards, number, params)
+        with torch.inference_mode():
+            found.append((restyler(source[None], generators([(params.seed, 6, number)], source.device))[0].clone(), target))
+    return found
+
+
+def whole_pair(shards: Shards, number: int, params: Params) -> tuple[Waveform, Waveform]:
+    """The waveforms of a whole segment; without pairs the target is its own source, disguised."""
+    row, hops = shards.rows[number], shards.settings.frames - 1
+    target = segment(shards, row, params.data.target, 0, hops)
+    if params.train.pairs == "unaligned":
+        return disguised(target, np.random.default_rng([params.seed, 5, number]), params.audio.sample_rate), target
+    return segment(shards, row, params.data.source, 0, hops), target

@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from unsung.restyle.pairs import Pair, System
 from unsung.restyle.scores import MEASURES, SHARES, Case, Heard, Judge, share
-from unsung.restyle.style import Likenesses
 
 DRAWS = 999
 ENDS = (2.5, 97.5)  # percent
@@ -46,7 +45,9 @@ def by_system(table: pd.DataFrame, cases: Sequence[Case], heard: Mapping[str, Se
         ways = zip(mmd, np.minimum(song, equalised), truth, strict=True)
         shares[:, SHARES.index("mmd_share")] = [share("mmd", *way) for way in ways]
         means = own[list(MEASURES)].mean().to_dict() | {"mmd": float(mmd[0])}
-        rows.append({"system": name} | means | dict(zip(SHARES, shares[0], strict=True)) | _interval(shares.min(axis=1), len(cases)))
+        rows.append(
+            {"system": name} | means | dict(zip(SHARES, shares[0], strict=True)) | _interval(shares.min(axis=1), len(cases))
+        )
     return pd.DataFrame(rows)
 
 

@@ -6,22 +6,25 @@ make sound of them, because phases of sounds that were made apart would cancel i
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from unsung import audio
 from unsung.audio import Samples
+from unsung.data.tracks import Track
 from unsung.devices import generators
 from unsung.restyle.mel import LogMel
+from unsung.restyle.model import Model
 from unsung.restyle.restyler import Restyler
-from unsung.restyle.vocoder import Vocoding
+from unsung.restyle.vocoder.streaming import vocoded
 from unsung.windows import Plan, Window, windows
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How songs are restyled."""
+    """How songs are cut into windows."""
 
     window_seconds: float
     overlap: float  # share of a window that fades into the next
@@ -34,9 +37,20 @@ class Manner:
         return Plan(window, round(window * self.overlap / hop) * hop, 1, self.seed)
 
 
-def restyled(restyler: Restyler, vocoding: Vocoding, song: Iterable[Samples], manner: Manner) -> Iterator[Samples]:
+def restyle_track(track: Track, folder: Path, source: str, model: Path, manner: Manner, way: str) -> None:
+    """Restyle a test song into `folder/<track>.flac`, unless that was done before."""
+    torch.set_num_threads(1)
+    loaded = Model.load(model, way)
+    path = folder / f"{track.name}.flac"
+    if not path.exists():
+        blocks = restyled(loaded, audio.blocks(track.stems[source]), manner)
+        grids = (audio.to_grid(np.clip(block, -1, 1 - 2.0**-23)) for block in blocks)
+        audio.write(path, grids, loaded.restyler.config.sample_rate, 1)
+
+
+def restyled(model: Model, song: Iterable[Samples], manner: Manner) -> Iterator[Samples]:
     """A mono stream at the model's rate in the other style, (frame, 1), as long as the song."""
-    length = 0
+    length = done = 0
 
     def counted() -> Iterator[Samples]:
         nonlocal length
@@ -44,12 +58,10 @@ def restyled(restyler: Restyler, vocoding: Vocoding, song: Iterable[Samples], ma
             length += len(block)
             yield block
 
-    done = 0
-    for block in vocoding.blocks(mels(restyler, counted(), manner)):
-        piece = block.numpy()[:, None]
-        done += len(piece)
-        yield piece
-    if done < length:
+    for block in vocoded(mels(model.restyler, counted(), manner), model.way):
+        done += len(block)
+        yield block.numpy()[:, None]
+    if done < length:  # less than a hop
         yield np.zeros((length - done, 1), np.float32)
 
 
@@ -60,22 +72,17 @@ def mels(restyler: Restyler, song: Iterable[Samples], manner: Manner) -> Iterato
     for window in windows(song, plan):
         found = _estimate(restyler, window, plan)
         if tail is not None:
-            rise = (torch.arange(tail.shape[1]) + 0.5) / max(1, tail.shape[1])
-            found[:, : tail.shape[1]] = tail + rise * (found[:, : tail.shape[1]] - tail)
-        done = -(-window.length // hop) if window.last else (plan.window - plan.overlap) // hop
-        tail = found[:, done:]
+            count = tail.shape[1]
+            rise = (torch.arange(count) + 0.5) / max(1, count)
+            found[:, :count] = tail + rise * (found[:, :count] - tail)
+        done = window.length // hop + 1 if window.last else (plan.window - plan.overlap) // hop
+        tail = found[:, done:-1]
         yield found[:, :done]
 
 
 def _estimate(restyler: Restyler, window: Window, plan: Plan) -> LogMel:
-    """The log-mels of a window, without the frame at its end."""
+    """The log-mels of a window, (band, frame)."""
     device = next(restyler.parameters()).device
     samples = torch.from_numpy(np.ascontiguousarray(window.samples[:, 0]))[None].to(device)
     with torch.inference_mode():
-        found = restyler(samples, generators([(plan.seed, window.start)], device))
-    return found[0, :, : plan.window // restyler.config.hop_length].cpu()
-
-
-def at_rate(song: Iterable[Samples], rate: int, wanted: int) -> Iterator[Samples]:
-    """A song of any channels as a mono stream at another rate."""
-    return audio.resampled((block.mean(axis=1, keepdims=True) for block in song), rate, wanted)
+        return restyler(samples, generators([(plan.seed, window.start)], device))[0].cpu().clone()

@@ -12,7 +12,7 @@ from unsung.config.schema import Compute, check_invertible
 from unsung.config.section import Count, Section, StemName, Weight, WindowSize, validate
 from unsung.restyle import processes, transformer
 from unsung.restyle.providers import aligned, demo, starnet, unaligned
-from unsung.restyle.vocoder.network import Settings as VocoderNetwork
+from unsung.restyle.vocoder import network, training
 
 PARAMS = Path("params.yaml")
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -59,14 +59,13 @@ class Shards(Section):
 
 
 class Vocoder(Section):
-    network: VocoderNetwork
-    steps: PositiveInt
-    tune_steps: Count
-    batch_size: PositiveInt
-    segment_seconds: PositiveFloat  # seconds
-    learning_rate: PositiveFloat
-    turns: Count  # of Griffin-Lim after the network
-    griffin_lim_turns: PositiveInt  # of Griffin-Lim alone
+    network: network.Settings
+    training: training.Training
+    tune_steps: Count  # on the log-mels that the trained restyler predicts
+
+    def tuning(self) -> training.Training:
+        """The training of the second phase."""
+        return self.training.model_copy(update={"steps": self.tune_steps, "learning_rate": self.training.learning_rate / 4})
 
 
 class Model(Section):
@@ -94,7 +93,7 @@ class Train(Section):
 class Restyle(Section):
     window_seconds: PositiveFloat  # seconds
     overlap: Annotated[float, Field(ge=0, le=0.5)]
-    vocoder: Literal["best", "network", "griffin_lim"]
+    vocoder: Literal["best", "network", "network+griffin_lim", "griffin_lim"]
 
 
 class Report(Section):
@@ -132,11 +131,11 @@ class Params(Section):
             raise ValueError("a bridge needs pairs; with train.pairs unaligned choose model.process predictive or ddpm")
         if self.data.provider == "demo" and (self.data.source, self.data.target) != demo.STYLES:
             raise ValueError(f"the demo has the styles {' and '.join(demo.STYLES)}; set data.source and data.target to them")
-        longest = max(self.train.segment_seconds, self.vocoder.segment_seconds)
+        longest = max(self.train.segment_seconds, self.vocoder.training.segment_seconds)
         if longest > self.shards.segment_seconds:
-            raise ValueError("train.segment_seconds and vocoder.segment_seconds must not exceed shards.segment_seconds")
+            raise ValueError("train.segment_seconds and vocoder.training.segment_seconds must not exceed shards.segment_seconds")
         least = 8 * self.mel.n_fft / self.audio.sample_rate
-        if min(self.train.segment_seconds, self.vocoder.segment_seconds, self.restyle.window_seconds) < least:
+        if min(self.train.segment_seconds, self.restyle.window_seconds) < least:
             raise ValueError(f"segments and windows must be at least {least:.2f} seconds, eight windows of the STFT")
         return self
 

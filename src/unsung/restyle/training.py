@@ -11,7 +11,6 @@ import warnings
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
@@ -26,7 +25,7 @@ from unsung.data.shards import Shards
 from unsung.devices import device_of, generators
 from unsung.errors import UserError
 from unsung.files import atomically
-from unsung.restyle.batches import Pairs, disguised, segment
+from unsung.restyle.batches import Pairs, whole_pair
 from unsung.restyle.processes import has_state
 from unsung.restyle.restyler import Config, Restyler
 from unsung.restyle.schema import Params
@@ -124,7 +123,7 @@ class Training(LightningModule):
     def validation_step(self, number: int, index: int) -> None:
         """Mean absolute distance of the log-mels of a segment to the truth."""
         rngs = generators([(self.params.seed, 4, number)], self.device)
-        source, target = valid_pair(self.valid, number, self.params)
+        source, target = whole_pair(self.valid, number, self.params)
         found = self.averaged(source[None].to(self.device), rngs)
         truth = self.averaged.config.mel.forward(target[None].to(self.device))
         self.log("valid_distance", (found - truth).abs().mean(), prog_bar=True, batch_size=1)
@@ -143,15 +142,6 @@ class Training(LightningModule):
             optimizer, lambda step: learning_rate_factor(step, train.warmup_steps, train.steps)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
-
-
-def valid_pair(shards: Shards, number: int, params: Params) -> tuple[Tensor, Tensor]:
-    """The waveforms of a valid segment; without pairs the target is its own source, disguised."""
-    row, hops = shards.rows[number], shards.settings.frames - 1
-    target = segment(shards, row, params.data.target, 0, hops)
-    if params.train.pairs == "unaligned":
-        return disguised(target, np.random.default_rng([params.seed, 5, number]), params.audio.sample_rate), target
-    return segment(shards, row, params.data.source, 0, hops), target
 
 
 class Keeper(Callback):
