@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from unsung.errors import UserError
 from unsung.restyle.pairs import Pair, System
 from unsung.restyle.scores import MEASURES, SHARES, Case, Heard, Judge, share
-from unsung.restyle.style import Likenesses
 
 DRAWS = 999
 ENDS = (2.5, 97.5)  # percent
@@ -16,7 +16,12 @@ MIN_SONGS = 5  # with fewer, a bootstrap interval says little
 
 
 def score_songs(songs: Sequence[Pair], systems: Mapping[str, System], judge: Judge) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All scores by song and system, and by system: see `by_system`."""
+    """All scores by song and system, and by system: see `by_system`.
+
+    Raises UserError without songs, or if an estimate has another length or holds no numbers.
+    """
+    if not songs:
+        raise UserError("there are no songs to score; restyle some of the test split first")
     cases, rows = [], []
     heard: dict[str, list[Heard]] = {name: [] for name in systems}
     for song in songs:
@@ -46,7 +51,9 @@ def by_system(table: pd.DataFrame, cases: Sequence[Case], heard: Mapping[str, Se
         ways = zip(mmd, np.minimum(song, equalised), truth, strict=True)
         shares[:, SHARES.index("mmd_share")] = [share("mmd", *way) for way in ways]
         means = own[list(MEASURES)].mean().to_dict() | {"mmd": float(mmd[0])}
-        rows.append({"system": name} | means | dict(zip(SHARES, shares[0], strict=True)) | _interval(shares.min(axis=1), len(cases)))
+        rows.append(
+            {"system": name} | means | dict(zip(SHARES, shares[0], strict=True)) | _interval(shares.min(axis=1), len(cases))
+        )
     return pd.DataFrame(rows)
 
 
