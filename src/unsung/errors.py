@@ -49,8 +49,8 @@ ADVICE = {  # what is to be said of a file, for each error that is not ours
 OF_NO_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}  # also without a name
 MEMORY = "the memory is full{}; end other programs, or do less at once (--help, params.yaml)"
 PIPELINE = {  # what is imported of the extra `pipeline` of pyproject.toml
-    *("auraloss", "diffusers", "distributed", "dvc", "filelock", "lightning", "matplotlib", "museval", "pyarrow", "requests"),
-    *("tensorboard", "torchaudio", "wandb"),
+    *("auraloss", "diffusers", "distributed", "dvc", "filelock", "librosa", "lightning", "matplotlib", "museval", "pyarrow"),
+    *("requests", "tensorboard", "torchaudio", "wandb"),
 }
 INSTALL = 'pip install "unsung[pipeline]"'
 PROCESSES = "the system gives no more processes or threads; end some, or take fewer workers"

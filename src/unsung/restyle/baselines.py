@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unsung.restyle.equaliser import fit_equaliser
 from unsung.restyle.features import Content, Mono, chroma_similarity, content, onset_correlation
 from unsung.restyle.mel import LogMel, Mel
 from unsung.restyle.pairs import Pair, System, fitted
@@ -18,17 +19,16 @@ from unsung.restyle.ridge import Ridge, fit_ridge
 
 Vocoder = Callable[[LogMel], Tensor]  # log-mels (band, frame) -> waveform (sample,)
 
-INPUT, TRUTH = "input", "truth"
+INPUT, EQUALISER, TRUTH = "input", "equaliser", "truth"
 BESIDE = (-8, -4, -2, -1, 0, 1, 2, 4, 8)  # the frames that the linear regression sees
 PENALTY = 1e-3
-MOST_GAIN = 100.0  # of the equaliser, 40 dB
 
 
 def baselines(train: Sequence[Pair], mel: Mel, vocoder: Vocoder) -> dict[str, System]:
     """Every baseline by its name, fitted on the training pairs."""
     return {
         INPUT: lambda song: song.input,
-        "equaliser": fit_equaliser(train, mel),
+        EQUALISER: fit_equaliser(train, mel),
         "nearest training song": fit_nearest(train, mel.sample_rate),
         "mean frame": fit_mean_frame(train, mel, vocoder),
         "linear regression": fit_regression(train, mel, vocoder),
@@ -40,30 +40,6 @@ def baselines(train: Sequence[Pair], mel: Mel, vocoder: Vocoder) -> dict[str, Sy
 def log_mel(waveform: Mono, mel: Mel) -> LogMel:
     """The log-mels (band, frame) of a waveform."""
     return mel.forward(torch.from_numpy(np.ascontiguousarray(waveform, np.float32)))
-
-
-@dataclass(frozen=True)
-class Equaliser:
-    """The input with the mean spectrum of the target style: one gain for each frequency."""
-
-    gains: Float[Tensor, " freq"]
-    mel: Mel
-
-    def __call__(self, song: Pair) -> Mono:
-        """The input, filtered."""
-        spectrum = self.mel.stft.forward(torch.from_numpy(song.input))
-        return self.mel.stft.inverse(self.gains[:, None] * spectrum, len(song.input)).numpy()
-
-
-def fit_equaliser(train: Sequence[Pair], mel: Mel) -> Equaliser:
-    """Gains between the mean power spectra of the inputs and of the targets."""
-
-    def power(waveform: Mono) -> Float[Tensor, " freq"]:
-        return mel.stft.forward(torch.from_numpy(waveform)).abs().square().double().mean(dim=-1)
-
-    before, after = (sum(power(waveform) for waveform in some) for some in ((p.input for p in train), (p.truth for p in train)))
-    gains = ((after + 1e-9) / (before + 1e-9)).sqrt().clamp(1 / MOST_GAIN, MOST_GAIN)
-    return Equaliser(gains.float(), mel)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from unsung.restyle.features import Mono
 from unsung.restyle.mel import Mel
@@ -9,6 +10,21 @@ from unsung.scoring import whole
 from unsung.spectrum import Stft
 
 FLOOR = 1e-4  # of a magnitude that is 1 for a full-scale sine: -80 dB
+LOUDEST = 80.0  # dB between the loudest and the softest that counts
+
+
+def mel_spectral_distance(estimate: Mono, truth: Mono, sample_rate: int) -> float:
+    """Root mean square over time of the difference of mels in dB, mean over bands; 0 if equal.
+
+    The LSD of Cifka et al. 2021 (arXiv 2102.05749): of signals at the same loudness, no phase.
+    """
+    import librosa
+
+    def decibels(waveform: Mono) -> Float[np.ndarray, "band frame"]:
+        normal = waveform / (np.sqrt(np.mean(waveform**2)) + np.finfo(np.float32).eps)
+        return librosa.power_to_db(librosa.feature.melspectrogram(y=normal, sr=sample_rate), top_db=LOUDEST)
+
+    return float(np.sqrt(np.mean((decibels(estimate) - decibels(truth)) ** 2, axis=1)).mean())
 
 
 def log_spectral_distance(estimate: Mono, truth: Mono, stft: Stft) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from unsung.errors import UserError
 from unsung.restyle.pairs import Pair, System
 from unsung.restyle.scores import MEASURES, SHARES, Case, Heard, Judge, share
 
@@ -15,7 +16,12 @@ MIN_SONGS = 5  # with fewer, a bootstrap interval says little
 
 
 def score_songs(songs: Sequence[Pair], systems: Mapping[str, System], judge: Judge) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All scores by song and system, and by system: see `by_system`."""
+    """All scores by song and system, and by system: see `by_system`.
+
+    Raises UserError without songs, or if an estimate has another length or holds no numbers.
+    """
+    if not songs:
+        raise UserError("there are no songs to score; restyle some of the test split first")
     cases, rows = [], []
     heard: dict[str, list[Heard]] = {name: [] for name in systems}
     for song in songs:

@@ -17,10 +17,12 @@ SHORTEST = 1.0  # seconds; with less there is neither a tempo nor a melody
 LOWEST, OCTAVES = 36, 6  # the range of the spectrum: C2 (65 Hz) to B7
 SUNG = (48, 84)  # MIDI numbers between which a melody is looked for
 HARMONICS = (0, 12, 19, 24, 28)  # semitones above a note
+CHORD, NOTE = 0.25, 0.15  # seconds over which pitch classes and pitches are averaged
 DECAY = 0.8  # how much less each harmonic counts than the one before it
 VOICED = 0.4  # of the song's clear frames: where a melody is as clear as this, there is one
 STRONGEST = 2  # a note is heard if its pitch class is one of so many
-COEFFICIENTS = 20  # of the cepstrum; the first one, the loudness, is left out
+COEFFICIENTS = 20  # of the cepstrum; the first one, the loudness of a frame, is left out
+LOUDNESS = 0.1  # root mean square that every song is brought to before
 FLOOR = 1e-7  # of a mel band's power; about that of mel.py
 TINY = 1e-8
 
@@ -31,7 +33,7 @@ class Content:
 
     chroma: Float[np.ndarray, "12 frame"]  # pitch classes, C first: mean 0 and norm 1, or 0 in silence
     salience: Float[np.ndarray, "pitch frame"]  # of the pitches of SUNG
-    onsets: Float[np.ndarray, " frame"]  # how much begins
+    onsets: Float[np.ndarray, " onset"]  # how much begins, in frames of the same length
     tempo: float  # beats a minute; 0 in silence
 
 
@@ -44,16 +46,18 @@ def content(waveform: Mono, sample_rate: int) -> Content:
     spectrum = _semitones(waveform, sample_rate, hop)
     onsets = librosa.onset.onset_strength(y=waveform, sr=sample_rate, hop_length=hop)
     tempo = float(librosa.feature.tempo(onset_envelope=onsets, sr=sample_rate, hop_length=hop)[0]) if onsets.any() else 0.0
-    return Content(_chroma(spectrum), _salience(spectrum), onsets, tempo)
+    seconds = hop / sample_rate
+    return Content(_chroma(_averaged(spectrum, CHORD / seconds)), _salience(_averaged(spectrum, NOTE / seconds)), onsets, tempo)
 
 
 def timbre(waveform: Mono, sample_rate: int) -> Float[np.ndarray, "frame coefficient"]:
-    """Mel-frequency cepstra without the loudness, of windows of about 64 ms."""
+    """Mel-frequency cepstra of windows of about 64 ms; how loud the song is does not count."""
     import librosa
 
     check_length(waveform, sample_rate)
     hop = hop_length(sample_rate)
-    power = librosa.feature.melspectrogram(y=waveform, sr=sample_rate, n_fft=4 * hop, hop_length=hop)
+    normal = waveform * (LOUDNESS / max(float(np.sqrt(np.mean(waveform**2))), 1e-4))
+    power = librosa.feature.melspectrogram(y=normal, sr=sample_rate, n_fft=4 * hop, hop_length=hop)
     # One floor for all songs: if it followed the loudest band, a filter would move it.
     return librosa.feature.mfcc(S=librosa.power_to_db(power, amin=FLOOR, top_db=None), n_mfcc=COEFFICIENTS)[1:].T
 
@@ -130,6 +134,13 @@ def _semitones(waveform: Mono, sample_rate: int, hop: int) -> Float[np.ndarray, 
     return np.pad(spectrum, ((0, 12 * (OCTAVES - octaves)), (0, 0)))
 
 
+def _averaged(spectrum: Float[np.ndarray, "semitone frame"], frames: float) -> Float[np.ndarray, "semitone frame"]:
+    """Moving averages over time: a vocoder's phases make single frames flicker."""
+    from scipy.ndimage import uniform_filter1d
+
+    return uniform_filter1d(spectrum, max(1, round(frames)), axis=1, mode="nearest")
+
+
 def _chroma(spectrum: Float[np.ndarray, "semitone frame"]) -> Float[np.ndarray, "12 frame"]:
     classes = spectrum.reshape(OCTAVES, 12, -1).sum(axis=0)
     centred = classes - classes.mean(axis=0)  # or any two sounds would be alike
@@ -137,7 +148,7 @@ def _chroma(spectrum: Float[np.ndarray, "semitone frame"]) -> Float[np.ndarray, 
 
 
 def _salience(spectrum: Float[np.ndarray, "semitone frame"]) -> Float[np.ndarray, "pitch frame"]:
-    """Harmonic sums (Salamon and Gomez 2012, doi:10.1109/TASL.2012.2188515, without their peaks)."""
+    """Harmonic sums, as in Salamon and Gomez 2012 (doi:10.1109/TASL.2012.2188515), of all bins."""
     padded = np.pad(spectrum, ((0, max(HARMONICS)), (0, 0)))
     first, last = (pitch - LOWEST for pitch in SUNG)
     weighted = (DECAY**order * padded[first + above : last + above] for order, above in enumerate(HARMONICS))

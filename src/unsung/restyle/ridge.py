@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-Rows = Float[np.ndarray, "row _column"]
+Rows = Float[np.ndarray, "_row _column"]  # no size is the same in two pieces
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Int
 
 from unsung.errors import UserError
-from unsung.restyle.baselines import Equaliser, fit_equaliser
-from unsung.restyle.distances import log_spectral_distance, mel_distance, stft_distance
+from unsung.restyle.distances import log_spectral_distance, mel_distance, mel_spectral_distance, stft_distance
+from unsung.restyle.equaliser import Equaliser, fit_equaliser
 from unsung.restyle.features import (
     Content,
     Mono,
@@ -89,7 +89,10 @@ class Judge:
         return Case(pair.name, song, truth, equalised, notes, zero, one)
 
     def score(self, case: Case, estimate: Heard) -> dict[str, float]:
-        """MEASURES, SHARES and `both` of one estimate. Raises UserError if its length is another."""
+        """MEASURES, SHARES and `both` of one estimate.
+
+        Raises UserError if its length is not that of the song.
+        """
         truth, mine = case.truth.waveform, estimate.waveform
         if len(mine) != len(truth):
             raise UserError(f"{case.name}: the estimate has {len(mine)} samples, the truth {len(truth)}; write it at full length")
@@ -101,9 +104,9 @@ class Judge:
 
     def _distances(self, estimate: Mono, truth: Mono) -> dict[str, float]:
         stft = self.mel.stft
-        short = Stft(stft.n_fft // 4, stft.hop_length // 4)  # Griffin-Lim smears what the long one does not see
+        short = Stft(stft.n_fft // 4, stft.hop_length // 4)  # shows what Griffin-Lim smears within a longer window
         return {
-            "lsd": log_spectral_distance(estimate, truth, stft),
+            "lsd": mel_spectral_distance(estimate, truth, self.mel.sample_rate),
             "lsd_short": log_spectral_distance(estimate, truth, short),
             "mel_l1": mel_distance(estimate, truth, self.mel),
             "stft": stft_distance(estimate, truth),

@@ -75,7 +75,7 @@ class Style:
 
         Gretton et al. 2012, JMLR 13, the biased estimate. Every song weighs the same.
         """
-        return float(self.table(songs).distance(np.full(len(songs), 1 / len(songs))))
+        return float(self.table(songs).distance(np.full((1, len(songs)), 1 / len(songs)))[0])
 
     def table(self, songs: Sequence[Textures]) -> "Likenesses":
         """All that the distance of any weighting of these songs needs."""
@@ -92,9 +92,9 @@ class Likenesses:
     to_style: Float[np.ndarray, " song"]
     within_style: float
 
-    def distance(self, weights: Float[np.ndarray, "*draw song"]) -> Float[np.ndarray, "*draw"]:
+    def distance(self, weights: Float[np.ndarray, "draw song"]) -> Float[np.ndarray, " draw"]:
         """The distance of songs that are drawn with weights; they add up to 1."""
-        own = np.einsum("...i,ij,...j->...", weights, self.between, weights)
+        own = ((weights @ self.between) * weights).sum(axis=1)
         return np.maximum(own - 2 * weights @ self.to_style + self.within_style, 0)
 
 
@@ -120,7 +120,7 @@ def _colour(heard: Timbre) -> Float[np.ndarray, " feature"]:
 
 
 def _textures(heard: Timbre, frames: int) -> Textures:
-    """Means and deviations of windows; a filter only adds to cepstra, so their mean is taken off."""
+    """Means and deviations of windows; without the song's mean, which is all that a filter adds."""
     windows = np.lib.stride_tricks.sliding_window_view(heard - heard.mean(axis=0), frames, axis=0)
     some = _spread(windows, ROWS)
     return np.hstack([some.mean(axis=-1), some.std(axis=-1)])
