@@ -29,9 +29,10 @@ def griffin_lim(
 
     Without a start `phase` one is drawn from `seed`, the same for all of a batch.
     """
+    magnitude = magnitudes(log_mel, mel)
     if phase is None:
-        phase = random_phase(mel.stft.freqs, 0, log_mel.shape[-1], seed).to(log_mel)
-    return consistent(magnitudes(log_mel, mel), phase, mel.stft, turns, momentum)
+        phase = random_phase(mel.stft.freqs, 0, log_mel.shape[-1], seed).to(log_mel).expand_as(magnitude)
+    return consistent(magnitude, phase, mel.stft, turns, momentum)
 
 
 def magnitudes(log_mel: LogMel, mel: Mel, turns: int = MAGNITUDE_TURNS) -> Magnitude:

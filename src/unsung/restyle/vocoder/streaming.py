@@ -6,7 +6,7 @@ and end that much outside of what is kept: the same samples, in bounded memory.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -20,21 +20,6 @@ Name = Literal["network", "network+griffin_lim", "griffin_lim"]
 NAMES: tuple[Name, ...] = ("network", "network+griffin_lim", "griffin_lim")
 GRIFFIN_LIM_TURNS = 32  # where there is no network
 Part = Float[Tensor, "band frame"]
-
-
-class System(Protocol):
-    """What makes a waveform of a part of a song."""
-
-    @property
-    def mel(self) -> Mel:
-        """The log-mels that it takes."""
-
-    @property
-    def reach(self) -> int:
-        """How many frames on either side a sample depends on."""
-
-    def waveform(self, log_mel: Part, first: int) -> Float[Tensor, " sample"]:
-        """(frame - 1) * hop_length samples; `first` is the number of the first frame."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +62,9 @@ class Network:
         """It is the same wherever in a song the frames are."""
         with torch.no_grad():
             return self.vocoder(log_mel.unsqueeze(0), self.turns).squeeze(0)
+
+
+System = GriffinLim | Network
 
 
 def system(name: Name, vocoder: Vocoder) -> System:

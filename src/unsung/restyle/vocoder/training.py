@@ -22,14 +22,16 @@ from tqdm import tqdm
 from unsung.config.section import Count, Section
 from unsung.errors import UserError
 from unsung.files import atomically
-from unsung.restyle.mel import FLOOR, LogMel, Mel
+from unsung.restyle.mel import FLOOR, Mel
 from unsung.restyle.vocoder import loss
 from unsung.restyle.vocoder.network import Vocoder
 
 STATE = "vocoder.ckpt"
 BETAS, WEIGHT_DECAY, CLIP = (0.9, 0.99), 0.01, 5.0
 WARM_UP = 20  # steps
-Pair = tuple[LogMel, Float[Tensor, " sample"]]  # of one song: frame f is the middle of sample f * hop_length
+Pair = tuple[
+    Float[Tensor, "_band _frame"], Float[Tensor, " _sample"]
+]  # of one song: frame f is the middle of sample f * hop_length
 
 
 class Training(Section):
