@@ -15,5 +15,5 @@ os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONP
 PIPELINE = Path("dvc.yaml")
 RAW, STEMS, SHARDS = Path("data/raw"), Path("data/stems"), Path("data/shards")
 VOCODER, TRAINED, MODEL = Path("models/vocoder"), Path("models/trained"), Path("models/best")
-RESTYLED, SCORES = Path("data/restyled"), Path("data/scores")
+RESTYLED, SYSTEMS, SCORES = Path("data/restyled"), Path("data/systems"), Path("data/scores")
 METRICS, REPORTS = Path("metrics"), Path("reports")

@@ -316,9 +316,10 @@ class Batch:
             here = new / (path.name if job.alone else f"{number}-{path.name}")
             made[here] = path
             if name == LISTEN:
-                from unsung.reporting.song import write_page  # here: only pages need matplotlib
+                from unsung.reporting.song import SEPARATED, write_page  # here: only pages need pictures
 
-                write_page(here, job.song.name, {title: audio.read(part) for title, part in raw.items()}, audio.facts(raw[MIXTURE]))
+                sounds = {title: audio.read(part) for title, part in raw.items()}
+                write_page(here, job.song.name, SEPARATED, {job.song.name: sounds}, audio.facts(raw[MIXTURE]).sample_rate)
                 formats.sign(here, mark)
             elif self.wanted.in_one:
                 titles = [MIXTURE, *self.chosen, *[""] * (formats.STEMS - len(self.chosen))]

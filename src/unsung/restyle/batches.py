@@ -8,6 +8,8 @@ one         all sources with the target of the first song: the recipe of the fif
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from unsung.restyle.mel import LogMel, Mel
 from unsung.restyle.restyler import Restyler
 from unsung.restyle.schema import Params
 
+KEPT = 400  # waveforms of rows in memory: 0.3 GB in the demo's format
 Waveform = Float[Tensor, " sample"]
 
 
@@ -71,7 +74,15 @@ class Pairs(Dataset[dict[str, Tensor]]):
 
 def segment(shards: Shards, row: Row, style: str, first: int, hops: int) -> Waveform:
     """`hops` hops of a row's waveform in a style, from frame `first` on."""
-    spectrum = torch.from_numpy(shards.stem(row, style, first, hops + 1)[0].copy())
+    hop = shards.settings.hop_length
+    return _waveform(shards, row.file, row.group, style)[first * hop : (first + hops) * hop]
+
+
+@lru_cache(maxsize=KEPT)
+def _waveform(shards: Shards, file: Path, group: int, style: str) -> Waveform:
+    """The waveform of a whole row; small datasets are inverted once."""
+    row = next(row for row in shards.rows if (row.file, row.group) == (file, group))
+    spectrum = torch.from_numpy(shards.stem(row, style, 0, shards.settings.frames)[0].copy())
     return shards.settings.stft.inverse(spectrum)
 
 
@@ -106,8 +117,8 @@ def taught(tracks: Sequence[Track], params: Params) -> list[Track]:
     styles = [params.data.target] if params.data.provider == "unaligned" else [params.data.source, params.data.target]
     whole = [track for track in tracks if has(track, styles)]
     some = [Track(track.name, track.split, {style: track.stems[style] for style in styles}) for track in whole]
-    if lacking := {"train", "valid"} - {track.split for track in some}:
-        raise UserError(f"there is no {max(lacking)} song with {' and '.join(styles)}; add some, or change how the splits are made")
+    if lacking := [split for split in ("train", "valid") if split not in {track.split for track in some}]:
+        raise UserError(f"there is no {lacking[0]} song with {' and '.join(styles)}; add some, or change how the splits are made")
     return some
 
 
@@ -127,8 +138,8 @@ def predicted_pairs(shards: Shards, restyler: Restyler, params: Params) -> list[
     found = []
     for number in range(len(shards.rows)):
         source, target = whole_pair(shards, number, params)
-        with torch.inference_mode():
-            found.append((restyler(source[None], generators([(params.seed, 6, number)], source.device))[0].clone(), target))
+        with torch.no_grad():
+            found.append((restyler(source[None], generators([(params.seed, 6, number)], source.device))[0], target))
     return found
 
 

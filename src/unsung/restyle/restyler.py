@@ -79,7 +79,7 @@ class Restyler(nn.Module):
     def forward(self, waveform: Float[Tensor, "batch sample"], rngs: Sequence[Generator]) -> LogMel:
         """Log-mels of the song in the other style, (batch, bands, sample // hop_length + 1)."""
         image = self.image(waveform)
-        y = normalised(self.config.mel.forward(waveform)) if has_state(self.process) else image
+        y = image if self.config.sees == "mel" else normalised(self.config.mel.forward(waveform))
         return log_mel(self.process.sample(lambda state, time: self.network(image, state, time), y, rngs))
 
     def save(self, folder: Path) -> None:

@@ -84,5 +84,5 @@ def _estimate(restyler: Restyler, window: Window, plan: Plan) -> LogMel:
     """The log-mels of a window, (band, frame)."""
     device = next(restyler.parameters()).device
     samples = torch.from_numpy(np.ascontiguousarray(window.samples[:, 0]))[None].to(device)
-    with torch.inference_mode():
-        return restyler(samples, generators([(plan.seed, window.start)], device))[0].cpu().clone()
+    with torch.no_grad():
+        return restyler(samples, generators([(plan.seed, window.start)], device))[0].cpu()

@@ -12,7 +12,8 @@ from unsung.config.schema import Compute, check_invertible
 from unsung.config.section import Count, Section, StemName, Weight, WindowSize, validate
 from unsung.restyle import processes, transformer
 from unsung.restyle.providers import aligned, demo, starnet, unaligned
-from unsung.restyle.vocoder import network, training
+from unsung.restyle.vocoder import network as vocoder
+from unsung.restyle.vocoder import training as vocoding
 
 PARAMS = Path("params.yaml")
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -59,11 +60,11 @@ class Shards(Section):
 
 
 class Vocoder(Section):
-    network: network.Settings
-    training: training.Training
+    network: vocoder.Settings
+    training: vocoding.Training
     tune_steps: Count  # on the log-mels that the trained restyler predicts
 
-    def tuning(self) -> training.Training:
+    def tuning(self) -> vocoding.Training:
         """The training of the second phase."""
         return self.training.model_copy(update={"steps": self.tune_steps, "learning_rate": self.training.learning_rate / 4})
 

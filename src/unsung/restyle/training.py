@@ -26,9 +26,8 @@ from unsung.devices import device_of, generators
 from unsung.errors import UserError
 from unsung.files import atomically
 from unsung.restyle.batches import Pairs, whole_pair
-from unsung.restyle.processes import has_state
 from unsung.restyle.restyler import Config, Restyler
-from unsung.restyle.schema import Params
+from unsung.restyle.schema import Params, Train
 from unsung.restyle.transformer import normalised
 
 EMA_DECAY = 0.99
@@ -45,6 +44,11 @@ def config_of(params: Params) -> Config:
         process=params.model.process,
         process_settings=getattr(params.processes, params.model.process).model_dump(),
     )
+
+
+def epochs(settings: Train) -> int:
+    """How many times training validates."""
+    return math.ceil(settings.steps / settings.valid_every)
 
 
 def train(params: Params, shards: Shards, valid: Shards, out: Path, scratch: Path) -> None:
@@ -64,7 +68,7 @@ def train(params: Params, shards: Shards, valid: Shards, out: Path, scratch: Pat
         accelerator=device,
         devices=1,
         precision=params.train.precision,
-        max_epochs=math.ceil(params.train.steps / params.train.valid_every),
+        max_epochs=epochs(params.train),
         gradient_clip_val=params.train.gradient_clip,
         deterministic=True if device == "cpu" else "warn",
         logger=False,
@@ -113,7 +117,7 @@ class Training(LightningModule):
         restyler, mel = self.restyler, self.restyler.config.mel
         rngs = generators([(self.params.seed, 3, int(number)) for number in batch["number"]], self.device)
         image, truth = restyler.image(batch["source"]), normalised(mel.forward(batch["target"]))
-        y = normalised(mel.forward(batch["source"])) if has_state(restyler.process) else image
+        y = image if restyler.config.sees == "mel" else normalised(mel.forward(batch["source"]))
         state, time = restyler.process.corrupt(truth, y, rngs)
         distance = functional.l1_loss if self.params.train.loss == "l1" else functional.mse_loss
         loss = distance(restyler.network(image, state, time), truth)
