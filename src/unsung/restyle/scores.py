@@ -91,6 +91,8 @@ class Judge:
     def score(self, case: Case, estimate: Heard) -> dict[str, float]:
         """MEASURES, SHARES and `both` of one estimate.
 
+        The distance of textures of a single song is noisy: of many it is taken together, in
+        evaluation.py, and a system is judged by that.
         Raises UserError if its length is not that of the song.
         """
         truth, mine = case.truth.waveform, estimate.waveform

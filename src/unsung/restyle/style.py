@@ -7,6 +7,7 @@ song in the style has both; whether it is the same song must be asked elsewhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -70,6 +71,11 @@ class Style:
         squares = _squares(some, others) / self.width
         return float(np.mean([np.exp(-squares / scale).mean() for scale in SCALES]))
 
+    @cached_property
+    def within(self) -> float:
+        """How alike the targets are."""
+        return self.likeness(self.targets, self.targets)
+
     def distance(self, songs: Sequence[Textures]) -> float:
         """The squared maximum mean discrepancy between songs, pooled, and the style; not below 0.
 
@@ -81,7 +87,7 @@ class Style:
         """All that the distance of any weighting of these songs needs."""
         between = np.array([[self.likeness(one, other) for other in songs] for one in songs])
         to_style = np.array([self.likeness(one, self.targets) for one in songs])
-        return Likenesses(between, to_style, self.likeness(self.targets, self.targets))
+        return Likenesses(between, to_style, self.within)
 
 
 @dataclass(frozen=True)
