@@ -61,14 +61,14 @@ def measures(estimate: Waveform, truth: Waveform, mel: Mel) -> dict[str, float]:
     """How far a waveform is from the true one, by magnitudes only; 0 if they are equal.
 
     `lsd`: the log-spectral distance in dB, at the STFT of `mel`: root mean square over frequencies,
-    mean over frames. `mel_l1`: the mean difference of log-mels. `stft_N`: the spectral convergence
-    (arXiv 1910.11480, eq. 4) with windows of N samples.
+    mean over frames. `mel_l1`: the mean difference of log-mels. `stft_N`: spectral convergence and
+    the mean difference of log magnitudes (arXiv 1910.11480, eqs. 3 to 6), windows of N samples.
     """
-    levels = [_decibels(wave, mel.stft) for wave in (estimate, truth)]
+    levels = [20 * _magnitudes(wave, mel.stft).log10() for wave in (estimate, truth)]
     return {
         "lsd": float((levels[0] - levels[1]).square().mean(-2).sqrt().mean()),
         "mel_l1": float((mel.forward(estimate) - mel.forward(truth)).abs().mean()),
-        **{f"stft_{size}": _convergence(estimate, truth, Stft(size, size // 4)) for size in WINDOWS},
+        **{f"stft_{size}": _distance(estimate, truth, Stft(size, size // 4)) for size in WINDOWS},
     }
 
 
@@ -83,10 +83,11 @@ def _judged(way: System, log_mel: Float[Tensor, "band frame"], truth: Waveform) 
     return measures(estimate, truth[: len(estimate)], way.mel), seconds
 
 
-def _decibels(waveform: Waveform, stft: Stft) -> Float[Tensor, "freq frame"]:
-    return 20 * (stft.forward(waveform).abs() * (4 / stft.n_fft)).clamp_min(QUIET).log10()
+def _magnitudes(waveform: Waveform, stft: Stft) -> Float[Tensor, "freq frame"]:
+    """1 for a full-scale sine, and at least QUIET."""
+    return (stft.forward(waveform).abs() * (4 / stft.n_fft)).clamp_min(QUIET)
 
 
-def _convergence(estimate: Waveform, truth: Waveform, stft: Stft) -> float:
-    ours, theirs = stft.forward(estimate).abs(), stft.forward(truth).abs()
-    return float((ours - theirs).norm() / theirs.norm().clamp_min(QUIET))
+def _distance(estimate: Waveform, truth: Waveform, stft: Stft) -> float:
+    ours, theirs = _magnitudes(estimate, stft), _magnitudes(truth, stft)
+    return float((ours - theirs).norm() / theirs.norm() + (ours.log() - theirs.log()).abs().mean())

@@ -12,12 +12,11 @@ from unsung.restyle.vocoder import griffin_lim
 from unsung.restyle.vocoder.network import Vocoder
 
 Terms = dict[str, Float[Tensor, ""]]
-SHARES = {"stft": 1.0, "mel": 2.0, "magnitude": 0.5}
 RESOLUTIONS = (2048, 512, 128)  # samples of a window: long for tones, short for attacks
 
 
 def terms(vocoder: Vocoder, log_mel: LogMel, waveform: Float[Tensor, "batch sample"], turns: int) -> Terms:
-    """The terms after `turns` of Griffin-Lim, and `loss`, the sum of their SHARES.
+    """The terms after `turns` of Griffin-Lim, and their sum `loss`.
 
     `stft` is the multi-resolution STFT loss (arXiv 1910.11480), `mel` is L1 of log-mels,
     `magnitude` is L1 of the logarithms of the network's own magnitudes. At the ends the frames
@@ -32,7 +31,7 @@ def terms(vocoder: Vocoder, log_mel: LogMel, waveform: Float[Tensor, "batch samp
         "mel": (mel.forward(inner) - mel.forward(truth)).abs().mean(),
         "magnitude": (_logarithm(magnitude, mel) - _logarithm(mel.stft.forward(waveform).abs(), mel)).abs().mean(),
     }
-    return {**parts, "loss": torch.stack([SHARES[name] * value for name, value in parts.items()]).sum()}
+    return {**parts, "loss": torch.stack(list(parts.values())).sum()}
 
 
 def _logarithm(magnitude: griffin_lim.Magnitude, mel: Mel) -> griffin_lim.Magnitude:

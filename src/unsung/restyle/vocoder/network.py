@@ -26,7 +26,7 @@ from unsung.restyle.vocoder.griffin_lim import Magnitude, Phase
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 FORMAT: Literal[1] = 1
-START_TURNS, FIT_TURNS = 5, 2  # multiplicative updates before the network, and after it
+START_TURNS, FIT_TURNS = 3, 4  # multiplicative updates before the network, and after it
 EXPANSION = 3  # of the channels within a block
 LOUDEST, QUIETEST = 6.0, -12.0  # how far the network may move a magnitude: natural logarithms
 WHAT_TO_DO = "get the vocoder anew, or train it (dvc repro restyle/dvc.yaml)"

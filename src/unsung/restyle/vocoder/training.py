@@ -29,9 +29,8 @@ from unsung.restyle.vocoder.network import Vocoder
 STATE = "vocoder.ckpt"
 BETAS, WEIGHT_DECAY, CLIP = (0.9, 0.99), 0.01, 5.0
 WARM_UP = 20  # steps
-Pair = tuple[
-    Float[Tensor, "_band _frame"], Float[Tensor, " _sample"]
-]  # of one song: frame f is the middle of sample f * hop_length
+# The log-mels and the waveform of a song: the middle of frame f is sample f * hop_length
+Pair = tuple[Float[Tensor, "_band _frame"], Float[Tensor, " _sample"]]
 
 
 class Training(Section):
@@ -48,7 +47,8 @@ class Training(Section):
 def train(vocoder: Vocoder, pairs: Sequence[Pair], settings: Training, seed: int, scratch: Path) -> pd.DataFrame:
     """Train in place, from the state in `scratch` if there is one; give the curve of the loss.
 
-    The curve has a row for each `save_every` steps: the means of the terms since the last.
+    The curve has a row for each `save_every` steps: the means of the terms since the last. Each
+    phase has a `scratch` of its own.
 
     Raises:
         UserError: there is no song, a song does not fit its log-mels, or the loss is not a number.
