@@ -31,7 +31,7 @@ def main() -> None:
             vocoder.save(partial / model.VOCODER)
             model.write_way(partial, name)
         with atomically(REPORTS / "vocoders.csv") as path:
-            table.to_csv(path, index=False, float_format="%.4f")
+            table.drop(columns="seconds").to_csv(path, index=False, float_format="%.4f")
 
 
 if __name__ == "__main__":

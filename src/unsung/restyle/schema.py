@@ -66,7 +66,7 @@ class Vocoder(Section):
 
     def tuning(self) -> vocoding.Training:
         """The training of the second phase."""
-        return self.training.model_copy(update={"steps": self.tune_steps, "learning_rate": self.training.learning_rate / 4})
+        return self.training.model_copy(update={"steps": self.tune_steps, "learning_rate": self.training.learning_rate / 3})
 
 
 class Model(Section):
