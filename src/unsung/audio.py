@@ -85,22 +85,29 @@ def blocks(path: Path, channels: int | None = None, stream: int = 0) -> Iterator
         UserError: as `facts`, or it has NaN or infinite samples.
     """
     for block in _decode(path, stream):
-        if not np.isfinite(block).all():
-            raise UserError(f"{path} has NaN or infinite samples; export it again without them")
+        _check_finite(block, path)
         yield block if channels is None else to_channels(block, channels, path)
 
 
 def read(path: Path) -> Samples:
     """All samples of a file; see `blocks`."""
-    files = _open(path, inspect(path))
+    container = inspect(path)
+    files = _open(path, container)
     if not files:  # nobody knows how long it is
         pieces = list(blocks(path))
         return np.concatenate(pieces) if pieces else np.zeros((0, facts(path).channels), np.float32)
     samples, count = np.empty((sum(file.frames for file in files), files[0].channels), np.float32), 0
-    for block in blocks(path):  # into its place, because pieces would take the memory twice
-        samples[count : count + len(block)] = block
-        count += len(block)
+    for file in files:
+        with file:
+            for block in _decode_file(path, file, container, samples[count:]):
+                _check_finite(block, path)
+                count += len(block)
     return samples[:count]
+
+
+def _check_finite(block: Samples, path: Path) -> None:
+    if not np.isfinite(block).all():
+        raise UserError(f"{path} has NaN or infinite samples; export it again without them")
 
 
 def resampled(blocks: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
@@ -240,10 +247,15 @@ def _decode(path: Path, stream: int) -> Iterator[Samples]:
             yield from _decode_file(path, file, container)
 
 
-def _decode_file(path: Path, file: soundfile.SoundFile, container: Container) -> Iterator[Samples]:
+def _decode_file(path: Path, file: soundfile.SoundFile, container: Container, out: Samples | None = None) -> Iterator[Samples]:
+    """Blocks of a file: parts of `out` where there is one, as long as the file."""
     left = file.frames
     try:
-        while left and len(block := file.read(min(BLOCK, left), dtype="float32", always_2d=True)):
+        while left:
+            done, size = file.frames - left, min(BLOCK, left)
+            place = np.empty((size, file.channels), np.float32) if out is None else out[done : done + size]
+            if not len(block := file.read(out=place)):
+                break
             left -= len(block)
             yield block
     except soundfile.LibsndfileError as error:
