@@ -168,7 +168,8 @@ def to_channels(block: Samples, channels: int, where: Path) -> Samples:
 def to_grid(samples: Samples, bits: int = 24) -> Grid:
     """The nearest 24-bit integers, or multiples of 2 ** (24 - bits); nothing is clipped."""
     step = 2 ** (24 - bits)
-    return np.rint(samples.astype(np.float64) * (FULL_SCALE / step)).astype(np.int64) * step
+    steps = np.multiply(samples, FULL_SCALE / step, dtype=np.float64)
+    return np.rint(steps, out=steps).astype(np.int64) * step
 
 
 def write(path: Path, blocks: Iterable[Grid], sample_rate: int, channels: int, bits: int = 24) -> None:
@@ -203,8 +204,10 @@ class Writer:
 
 
 @contextmanager
-def writer(path: Path, sample_rate: int, channels: int, bits: int = 24) -> Iterator[Writer]:
+def writer(path: Path, sample_rate: int, channels: int, bits: int = 24, effort: float = 0.625) -> Iterator[Writer]:
     """Write a FLAC file; at the end its last block is read back, because closing tells no error.
+
+    `effort` is an eighth of FLAC's compression level, of which there are 0 to 8.
 
     Raises:
         UserError: FLAC cannot hold the format, or the disk is full.
@@ -214,7 +217,8 @@ def writer(path: Path, sample_rate: int, channels: int, bits: int = 24) -> Itera
     if sample_rate > 655_350 or (sample_rate > 65_535 and sample_rate % 10):  # RFC 9639, section 9.1.2
         raise UserError(f"FLAC cannot hold {sample_rate} Hz; resample the song first")
     try:
-        with soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, f"PCM_{bits}", format="FLAC") as file:
+        form = {"subtype": f"PCM_{bits}", "format": "FLAC", "compression_level": effort}
+        with soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, **form) as file:
             yield (writing := Writer(file))
         with soundfile.SoundFile(os.fsencode(path)) as file:
             if whole := file.frames == writing.frames:
