@@ -11,8 +11,7 @@ if __name__ == "__main__" and platform.machine() in ("x86_64", "AMD64"):
     os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V3 X86_V4 AVX512_ICL AVX512_SPR")
 
 from functools import partial
-
-import pandas as pd
+from itertools import chain
 
 from stages import SCORES, SEPARATED, STEMS
 from unsung import parallel
@@ -20,8 +19,7 @@ from unsung.config.params import load_params
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
 from unsung.files import atomically
-from unsung.scoring.evaluation import score_track
-from unsung.scoring.scorer import rounded
+from unsung.scoring.evaluation import rounded, score_track
 
 
 def main() -> None:
@@ -30,7 +28,7 @@ def main() -> None:
     found = parallel.over(partial(score_track, estimates=SEPARATED, params=params), tracks, params.compute, desc="score")
     for name, tables in zip(("frames", "tracks"), zip(*found, strict=True), strict=True):
         with atomically(SCORES / f"{name}.parquet") as partial_file:
-            rounded(pd.concat(tables, ignore_index=True)).to_parquet(partial_file, index=False)
+            rounded(chain(*tables)).to_parquet(partial_file, index=False)
 
 
 if __name__ == "__main__":

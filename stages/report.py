@@ -29,7 +29,8 @@ def main() -> None:
     crossings = pd.read_csv("benchmarks/crossings.csv", dtype={"seconds": "Int64"})
     if lacking := set(params.model.targets) - set(whole["source"]):
         raise UserError(f"{SCORES} has no scores of {min(lacking)}; run the stage evaluate again (dvc repro -f evaluate)")
-    results = Results(aggregate.by_track(frames, whole), curve, calls, crossings, read_credits(RAW / CREDITS))
+    scores = aggregate.by_track(frames.to_dict("records"), whole.to_dict("records"))
+    results = Results(scores, curve, calls, crossings, read_credits(RAW / CREDITS))
     moments = chosen(results.scores, frames, params)
     shown = list(scenes(moments, read_index(STEMS / "test"), frames, SEPARATED, UNCERTAINTY, params))
     write_report(REPORTS / "report.md", results, [scene for scene in shown if scene.moment.worst is None], params)
@@ -38,7 +39,7 @@ def main() -> None:
     with atomically(METRICS / "separation.json") as partial:
         partial.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
     with atomically(REPORTS / "tracks.csv") as partial:
-        aggregate.wide(results.scores, SYSTEMS[0]).to_csv(partial, index=False, float_format="%.4f")
+        pd.DataFrame(aggregate.wide(results.scores, SYSTEMS[0])).to_csv(partial, index=False, float_format="%.4f")
     with atomically(REPORTS / "curve.csv") as partial:
         results.curve.to_csv(partial, index=False)
     for source, values in metrics.items():

@@ -1,3 +1,4 @@
+import hashlib
 import io
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_tags_are_kept_and_a_comment_of_ours_is_added(tmp_path, form):
     echo = formats.echo(path)
     assert (echo.made_with, echo.song, echo.path) == (MARK.made_with, MARK.song, MARK.path)
     assert formats.is_whole(path)
+
+
+def test_the_frames_of_flac_are_hashed_as_packets_are(tmp_path):
+    """So that a file of an earlier version is known as whole."""
+    path = made(tmp_path, "flac", Tags(VALUES, picture()), channels=2)
+    with path.open("rb") as file:
+        packets = hashlib.sha256(b"".join(stream.digest() for stream in formats._streams(file)))
+    assert formats.echo(path).packets == packets.hexdigest()[:16]
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert not formats.is_whole(path)
 
 
 @pytest.mark.parametrize("form", COVERS)

@@ -22,7 +22,7 @@ def test_scoring_loads_nothing_that_takes_long(tmp_path):
     for side in ("references", "estimates"):
         stems = {name: 0.1 * rng.standard_normal((8000, 2)) for name in ("vocals", "accompaniment")}
         write_song(tmp_path / side / "A - B", stems, 8000)
-    slow = ["torch", "scipy.signal", "scipy.stats", "joblib", "matplotlib", "av", "soxr", "jinja2"]
+    slow = ["torch", "pandas", "scipy.signal", "scipy.stats", "joblib", "matplotlib", "av", "soxr", "jinja2"]
     code = (
         f"{BEGIN}from unsung.cli import app; app(['score', 'references', 'estimates'], standalone_mode=False); "
         f"sys.exit(', '.join(name for name in {slow} if name in sys.modules) or 0)"

@@ -83,11 +83,20 @@ def test_linear_algebra_runs_on_one_thread(compute):
 
 
 def test_as_many_processes_as_memory_allows(monkeypatch):
-    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     for gigabytes, expected in ((100, 16), (9, 2), (1, 1)):
         available = type("Memory", (), {"available": gigabytes * 1e9})
         monkeypatch.setattr(parallel.psutil, "virtual_memory", lambda available=available: available)
         assert parallel.default_workers(4.0) == expected
+
+
+def test_workers_are_no_more_than_the_cores_that_are_ours(monkeypatch):
+    monkeypatch.setattr(parallel.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 1e12}))
+    monkeypatch.setattr(parallel.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: {1, 3}, raising=False)
+    assert parallel.default_workers() == 2
+    monkeypatch.delattr(parallel.os, "sched_getaffinity")  # as on macOS and Windows
+    assert parallel.default_workers() == 16
 
 
 def relative(name: str) -> str:

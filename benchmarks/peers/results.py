@@ -5,6 +5,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +23,7 @@ from unsung.config.schema import Evaluate
 from unsung.files import atomically, fingerprint, sha256
 from unsung.scoring import aggregate
 from unsung.scoring.evaluation import oracle_ratio_mask
-from unsung.scoring.scorer import Scorer
+from unsung.scoring.scorer import Rows, Scorer
 from unsung.spectrum import Stft
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of music [{elapsed}<{remaining}]"
@@ -38,7 +39,7 @@ COLUMNS = (
     "sdr", "isr", "sir", "sar", "accompaniment_sdr", "gnsdr", "gsir", "gsar",
     "real_time_factor", "real_time_factor_cpu", "peak_MB", "own_peak_MB", "weights_MB", "licence",
 )  # fmt: skip
-Tables = tuple[pd.DataFrame, pd.DataFrame]  # of Scorer: frames and whole recordings
+Tables = tuple[Rows, Rows]  # of Scorer: frames and whole recordings
 Facts = tuple[str, Sequence[Path]]  # of a system: the licence of its weights, and their files
 
 
@@ -59,8 +60,8 @@ def table(made: Sequence[Made], facts: Mapping[str, Facts]) -> pd.DataFrame:
     for name, tables in scored.items():
         own = [one for one in made if one.piece.set == name]
         length = sum(one.piece.seconds for one in own)
-        frames, whole = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
-        summary = aggregate.by_system(aggregate.by_track(frames, whole)).set_index(["system", "source"])
+        frames, whole = (list(chain(*parts)) for parts in zip(*tables, strict=True))
+        summary = {(row["system"], row["source"]): row for row in aggregate.by_system(aggregate.by_track(frames, whole))}
         for system in (MIXTURE, *facts, ORACLE):
             row: dict[str, Any] = {"set": name, "system": system, "recordings": len(own), "seconds": length}
             row |= _scores(summary, system, of_clips=name.startswith("mir1k"))
@@ -84,8 +85,8 @@ def scores(made: Made) -> Tables:
         }
         found = Scorer(references, piece.sample_rate, SETTINGS).tables(systems, piece.name)
         with atomically(known) as partial:
-            partial.write_text(json.dumps([rows.to_dict("records") for rows in found]))
-    frames, whole = (pd.DataFrame(rows) for rows in json.loads(known.read_text()))
+            partial.write_text(json.dumps(found))
+    frames, whole = json.loads(known.read_text())
     return frames, whole
 
 
@@ -93,11 +94,11 @@ def _parts(mixture: Samples, vocals: Samples) -> dict[str, Samples]:
     return {"vocals": vocals, "accompaniment": mixture - vocals}
 
 
-def _scores(summary: pd.DataFrame, system: str, of_clips: bool) -> dict[str, float]:
+def _scores(summary: Mapping[tuple[str, str], Mapping[str, float]], system: str, of_clips: bool) -> dict[str, float]:
     """Medians over seconds and recordings; for MIR-1K also the means over its clips."""
-    vocals = summary.loc[(system, "vocals")]
+    vocals = summary[system, "vocals"]
     names = ("sdr", "isr", "sir", "sar", *(("gnsdr", "gsir", "gsar") if of_clips else ()))
-    return {name: vocals[name] for name in names} | {"accompaniment_sdr": summary.loc[(system, "accompaniment"), "sdr"]}
+    return {name: vocals[name] for name in names} | {"accompaniment_sdr": summary[system, "accompaniment"]["sdr"]}
 
 
 def _costs(files: Sequence[Path], length: float) -> dict[str, float]:

@@ -85,22 +85,29 @@ def blocks(path: Path, channels: int | None = None, stream: int = 0) -> Iterator
         UserError: as `facts`, or it has NaN or infinite samples.
     """
     for block in _decode(path, stream):
-        if not np.isfinite(block).all():
-            raise UserError(f"{path} has NaN or infinite samples; export it again without them")
+        _check_finite(block, path)
         yield block if channels is None else to_channels(block, channels, path)
 
 
 def read(path: Path) -> Samples:
     """All samples of a file; see `blocks`."""
-    files = _open(path, inspect(path))
+    container = inspect(path)
+    files = _open(path, container)
     if not files:  # nobody knows how long it is
         pieces = list(blocks(path))
         return np.concatenate(pieces) if pieces else np.zeros((0, facts(path).channels), np.float32)
     samples, count = np.empty((sum(file.frames for file in files), files[0].channels), np.float32), 0
-    for block in blocks(path):  # into its place, because pieces would take the memory twice
-        samples[count : count + len(block)] = block
-        count += len(block)
+    for file in files:
+        with file:
+            for block in _decode_file(path, file, container, samples[count:]):
+                _check_finite(block, path)
+                count += len(block)
     return samples[:count]
+
+
+def _check_finite(block: Samples, path: Path) -> None:
+    if not np.isfinite(block).all():
+        raise UserError(f"{path} has NaN or infinite samples; export it again without them")
 
 
 def resampled(blocks: Iterable[Samples], source: int, target: int) -> Iterator[Samples]:
@@ -161,7 +168,8 @@ def to_channels(block: Samples, channels: int, where: Path) -> Samples:
 def to_grid(samples: Samples, bits: int = 24) -> Grid:
     """The nearest 24-bit integers, or multiples of 2 ** (24 - bits); nothing is clipped."""
     step = 2 ** (24 - bits)
-    return np.rint(samples.astype(np.float64) * (FULL_SCALE / step)).astype(np.int64) * step
+    steps = np.multiply(samples, FULL_SCALE / step, dtype=np.float64)
+    return np.rint(steps, out=steps).astype(np.int64) * step
 
 
 def write(path: Path, blocks: Iterable[Grid], sample_rate: int, channels: int, bits: int = 24) -> None:
@@ -196,8 +204,10 @@ class Writer:
 
 
 @contextmanager
-def writer(path: Path, sample_rate: int, channels: int, bits: int = 24) -> Iterator[Writer]:
+def writer(path: Path, sample_rate: int, channels: int, bits: int = 24, effort: float = 0.625) -> Iterator[Writer]:
     """Write a FLAC file; at the end its last block is read back, because closing tells no error.
+
+    `effort` is an eighth of FLAC's compression level, of which there are 0 to 8.
 
     Raises:
         UserError: FLAC cannot hold the format, or the disk is full.
@@ -207,7 +217,8 @@ def writer(path: Path, sample_rate: int, channels: int, bits: int = 24) -> Itera
     if sample_rate > 655_350 or (sample_rate > 65_535 and sample_rate % 10):  # RFC 9639, section 9.1.2
         raise UserError(f"FLAC cannot hold {sample_rate} Hz; resample the song first")
     try:
-        with soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, f"PCM_{bits}", format="FLAC") as file:
+        form = {"subtype": f"PCM_{bits}", "format": "FLAC", "compression_level": effort}
+        with soundfile.SoundFile(os.fsencode(path), "w", sample_rate, channels, **form) as file:
             yield (writing := Writer(file))
         with soundfile.SoundFile(os.fsencode(path)) as file:
             if whole := file.frames == writing.frames:
@@ -240,10 +251,15 @@ def _decode(path: Path, stream: int) -> Iterator[Samples]:
             yield from _decode_file(path, file, container)
 
 
-def _decode_file(path: Path, file: soundfile.SoundFile, container: Container) -> Iterator[Samples]:
+def _decode_file(path: Path, file: soundfile.SoundFile, container: Container, out: Samples | None = None) -> Iterator[Samples]:
+    """Blocks of a file: parts of `out` where there is one, as long as the file."""
     left = file.frames
     try:
-        while left and len(block := file.read(min(BLOCK, left), dtype="float32", always_2d=True)):
+        while left:
+            done, size = file.frames - left, min(BLOCK, left)
+            place = np.empty((size, file.channels), np.float32) if out is None else out[done : done + size]
+            if not len(block := file.read(out=place)):
+                break
             left -= len(block)
             yield block
     except soundfile.LibsndfileError as error:

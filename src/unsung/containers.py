@@ -9,6 +9,7 @@ import re
 import stat
 import zlib
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
@@ -65,7 +66,7 @@ def inspect(path: Path) -> Container:
     return Container()
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BufferedReader:
     """Open a file to read its bytes. What is not a file is not opened, because that may wait.
 
     Raises:

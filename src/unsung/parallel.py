@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -48,7 +48,7 @@ def over(function: Callable[[Item], Result], items: Iterable[Item], compute: Com
             for result in _on_this_machine(function, items, min(compute.workers, len(items))):
                 results.append(result)
                 bar.update()
-        except BrokenProcessPool:
+        except BrokenExecutor:
             raise UserError("a process was killed, most likely because the memory is full; take fewer workers") from None
         return results
 
@@ -77,8 +77,9 @@ def _deaf_children() -> Iterator[None]:
 
 
 def default_workers(gigabytes: float = 4.0) -> int:
-    """One process for each core, or fewer, so that each has so much of the free memory."""
-    return max(1, min(os.cpu_count() or 1, int(psutil.virtual_memory().available / 1e9 / gigabytes)))
+    """One process for each core that is ours, or fewer, so that each has so much of free memory."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, int(psutil.virtual_memory().available / 1e9 / gigabytes)))
 
 
 def _on_one_thread(function: Callable[[Item], Result], item: Item) -> Result:

@@ -186,21 +186,23 @@ def share_out(mixture: Grid, estimates: Stems, covers_song: bool, grain: Grain =
         FloatingPointError: an estimate is not finite.
         OverflowError: even parts at full scale do not add up to the song.
     """
-    left = mixture / FULL_SCALE - estimates.sum(0)
-    wanted = estimates + left / len(estimates) if covers_song else np.concatenate([estimates, left[None]])
-    if not np.isfinite(wanted).all():
+    if not np.isfinite(estimates).all():
         raise FloatingPointError("the model gives NaN; get it anew, or train it anew")
-    steps = np.rint(wanted.astype(np.float64) * (FULL_SCALE / grain.step))
+    wanted = estimates + (mixture / FULL_SCALE - estimates.sum(0)) / len(estimates) if covers_song else estimates
+    steps = np.multiply(wanted, FULL_SCALE / grain.step, dtype=np.float64)
+    np.rint(steps, out=steps)
+    steps *= grain.step
     low, high = grain.limits
-    parts = np.clip(steps * grain.step, low, high).astype(np.int64)
+    parts = np.zeros((len(steps) + (not covers_song), *mixture.shape), np.int64)
+    parts[: len(steps)] = np.clip(steps, low, high, out=steps)
     rest = mixture - parts.sum(0)
-    for part in parts[::-1]:  # the accompaniment first
+    for part in parts[::-1]:  # first the accompaniment, which can nearly always take all of it
         taken = np.clip(part + rest, low, high) - part
         part += taken
         rest -= taken
-    if rest.any():
-        raise OverflowError(f"the song's peak is {np.abs(mixture).max() / FULL_SCALE:.1f} times full scale; turn it down")
-    return parts
+        if not rest.any():
+            return parts
+    raise OverflowError(f"the song's peak is {np.abs(mixture).max() / FULL_SCALE:.1f} times full scale; turn it down")
 
 
 def _estimate(separator: Separator, plan: Plan, batch: Sequence[Window]) -> Float[np.ndarray, "_window _target _frame _channel"]:

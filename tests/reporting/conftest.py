@@ -11,6 +11,7 @@ from unsung.models.separator import Config, Separator
 from unsung.reporting.scenes import Scene, chosen, scenes
 from unsung.scoring.aggregate import by_track
 from unsung.scoring.evaluation import score_track
+from unsung.scoring.scorer import Rows
 from unsung.separation import Method, separate_track
 from unsung.uncertainty import write_maps
 
@@ -27,7 +28,7 @@ class Run:
     separated: Path
     uncertainty: Path
     frames: pd.DataFrame
-    scores: pd.DataFrame
+    scores: Rows
 
     def scenes(self, params: Params | None = None) -> list[Scene]:
         """Those of the report."""
@@ -46,4 +47,6 @@ def run(stems_folder, params, tmp_path_factory):
     separate_track(track, separated, method)
     write_maps(track, uncertainty, method, params.uncertainty)
     frames, whole = score_track(track, separated, params)
-    return Run(changed(params, report__clip_seconds=2.0), track, separated, uncertainty, frames, by_track(frames, whole))
+    return Run(
+        changed(params, report__clip_seconds=2.0), track, separated, uncertainty, pd.DataFrame(frames), by_track(frames, whole)
+    )

@@ -13,6 +13,7 @@ from unsung.files import portable, sha256
 from unsung.reporting import figures
 from unsung.reporting.report import Results, draw, write_report
 from unsung.scoring import aggregate
+from unsung.scoring.scorer import MEASURES
 
 CROSSINGS = pd.DataFrame(
     {"table": ["demo"], "network": ["unet"], "process": ["ddpm"], "vocals_sdr": [7.654], "vocals_gnsdr": [np.nan]}
@@ -58,16 +59,17 @@ def test_licences_credits_and_shares_are_stated(run, tmp_path):
 
 
 def test_a_report_without_a_score_says_so(run, tmp_path):
-    nothing = run.scores.assign(frames=0, silent_frames=4, sdr=np.nan, isr=np.nan, sir=np.nan, sar=np.nan)
+    unscored = {"frames": 0, "silent_frames": 4, **dict.fromkeys(MEASURES, np.nan)}
+    nothing = [row | unscored for row in run.scores]
     text = report(run, tmp_path, scores=nothing)
     assert "no track could be scored" in text and "1 track(s) have no scored frame at all" in text
     assert "not scored: 4 silent reference" in text
 
 
 def test_an_empty_band_is_named(run, tmp_path):
-    text = report(run, tmp_path, scores=run.scores.assign(ill_posed=True))
+    text = report(run, tmp_path, scores=[row | {"ill_posed": True} for row in run.scores])
     assert f"The references of {run.track.name} leave a band empty" in text
-    assert "leave a band empty" not in report(run, tmp_path, scores=run.scores.assign(ill_posed=False))
+    assert "leave a band empty" not in report(run, tmp_path, scores=[row | {"ill_posed": False} for row in run.scores])
 
 
 def test_what_is_drawn(run, tmp_path, monkeypatch):
@@ -117,8 +119,8 @@ def test_systems_stand_from_the_floor_to_the_ceiling(run, tmp_path):
 
 
 def test_what_was_dropped_is_the_models_own(run, tmp_path):
-    mine = run.scores["system"] == "unsung"
-    text = report(run, tmp_path, scores=run.scores.assign(silent_estimates=np.where(mine, 2, 0), silent_frames=0))
+    scores = [row | {"silent_estimates": 2 * (row["system"] == "unsung"), "silent_frames": 0} for row in run.scores]
+    text = report(run, tmp_path, scores=scores)
     assert "not scored: 2 silent estimate." in text
 
 

@@ -4,11 +4,12 @@ import pytest
 
 from tests.conftest import changed
 from unsung.reporting.scenes import chosen
+from unsung.scoring.scorer import Rows
 
 
-def scores_of(sdrs: dict[str, float], seconds: float = 20.0) -> pd.DataFrame:
+def scores_of(sdrs: dict[str, float], seconds: float = 20.0) -> Rows:
     rows = [{"track": track, "system": "unsung", "source": "vocals", "sdr": sdr, "seconds": seconds} for track, sdr in sdrs.items()]
-    return pd.DataFrame([*rows, {**rows[0], "source": "accompaniment"}, {**rows[0], "system": "mixture"}])
+    return [*rows, {**rows[0], "source": "accompaniment"}, {**rows[0], "system": "mixture"}]
 
 
 def frames_of(track: str, sdrs: list[float]) -> pd.DataFrame:

@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from unsung.data.tracks import mixture, read_index
-from unsung.scoring.evaluation import SYSTEMS, oracle_ratio_mask, references, score_track
+from unsung.scoring.evaluation import SYSTEMS, oracle_ratio_mask, references, rounded, score_track
 from unsung.scoring.formulas import framewise_sdr
+from unsung.scoring.scorer import MEASURES, WHOLE
 from unsung.separation import Method, separate_track
 from unsung.spectrum import Stft
 
@@ -32,7 +34,7 @@ def test_the_oracle_ratio_mask_shares_out_the_song_and_is_far_above_the_mixture(
 def test_every_system_is_scored(track, params, tmp_path, separator):
     separator.save(tmp_path / "model")
     separate_track(track, tmp_path, Method.of(tmp_path / "model", params))
-    table, whole = score_track(track, tmp_path, params)
+    table, whole = map(pd.DataFrame, score_track(track, tmp_path, params))
     assert list(table["system"].unique()) == list(SYSTEMS)
     assert len(table) == 3 * 2 * 4
     medians = table.groupby(["system", "source"])["sdr"].median()
@@ -43,3 +45,19 @@ def test_every_system_is_scored(track, params, tmp_path, separator):
     for measure in ("v3_sdr", "global_sdr", "si_sdr"):
         assert rows.loc[("oracle ideal ratio mask", "vocals"), measure] > rows.loc[("mixture", "vocals"), measure] + 5
     assert rows.loc[("oracle ideal ratio mask", "vocals"), "stft_distance"] < rows.loc[("mixture", "vocals"), "stft_distance"]
+
+
+@pytest.mark.parametrize("off", [-1e-9, 1e-9])
+def test_scores_that_differ_in_the_last_digits_are_the_same_bytes(off, tmp_path):
+    scores, start = np.array([10.351512, -22.4, 0.0, np.inf, -np.inf, np.nan]), np.arange(6) / 3
+    for name, values in (("here", scores), ("there", scores + off)):
+        rows = [
+            {"start": at, **dict.fromkeys((*MEASURES, *WHOLE), value), "ill_posed": False}
+            for at, value in zip(start, values, strict=True)
+        ]
+        rounded(rows).to_parquet(tmp_path / name, index=False)
+    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
+    found = pd.read_parquet(tmp_path / "there")
+    for name in (*MEASURES, *WHOLE):
+        np.testing.assert_array_equal(found[name], scores)
+    np.testing.assert_array_equal(found["start"], start)  # no score, and as it was

@@ -10,12 +10,19 @@ from tests.conftest import song, workers, write_song
 from unsung import audio
 from unsung.config.schema import Evaluate
 from unsung.errors import UserError
-from unsung.scoring.folders import as_json, score_folders, sources_of
+from unsung.scoring import folders as scored
+from unsung.scoring.folders import as_json, sources_of
 from unsung.scoring.scorer import MEASURES, Scorer, museval_metrics
 
 RATE = 8000
 SETTINGS = Evaluate(window_seconds=1.0, filter_taps=32, engine="unsung", silent_estimates="dropped")
 ONE = workers(1)
+
+
+def score_folders(*arguments, **options):
+    """As tables, which are easier to ask."""
+    frames, tracks, remarks = scored.score_folders(*arguments, **options)
+    return pd.DataFrame(frames), pd.DataFrame(tracks), remarks
 
 
 @pytest.fixture
@@ -79,7 +86,7 @@ def test_one_estimated_stem_is_scored_against_all_references(folders):
     truth.pop("mixture")
     truth = {"vocals": truth.pop("vocals"), **truth}
     found = soundfile.read(estimates / "Artist - One" / "vocals.wav", always_2d=True)[0]
-    expected = Scorer(truth, RATE, SETTINGS).frames({"vocals": found})
+    expected = pd.DataFrame(Scorer(truth, RATE, SETTINGS).frames({"vocals": found}))
     np.testing.assert_allclose(frames[frames["track"] == "Artist - One"]["sir"], expected["sir"], atol=1e-3)
     assert not [remark for remark in remarks if "left out" in remark]
 
@@ -130,11 +137,11 @@ def test_folders_that_cannot_be_meant(folders, tmp_path):
 
 
 def test_the_json_is_musevals_with_more_beside_it(folders):
-    frames, tracks, _ = score_folders(*folders, SETTINGS, ONE)
-    frames.loc[0, "sdr"], frames.loc[1, "sdr"], frames.loc[2, "dropped"] = np.nan, np.inf, "silent reference"
+    frames, tracks, _ = scored.score_folders(*folders, SETTINGS, ONE)
+    frames[0]["sdr"], frames[1]["sdr"], frames[2]["dropped"] = np.nan, np.inf, "silent reference"
     found = json.loads(json.dumps(as_json(frames, tracks, SETTINGS), allow_nan=False))
     target = found["tracks"][0]["targets"][0]
-    assert target["name"] == frames["source"][0] and found["settings"]["filter_taps"] == 32
+    assert target["name"] == frames[0]["source"] and found["settings"]["filter_taps"] == 32
     assert [frame["metrics"]["SDR"] for frame in target["frames"]][:2] == [None, None]
     assert [frame.get("infinite") for frame in target["frames"]] == [None, ["SDR"], None]
     assert target["frames"][2]["dropped"] == "silent reference"

@@ -1,13 +1,23 @@
 """Pages from templates; tables and names as Markdown."""
 
 import html
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import pandas as pd
 from markupsafe import Markup
 
 UNPRINTABLE = dict.fromkeys("\n\r\t", " ")  # of letters that end a line or steer a terminal
+MISSING = {"None", "nan", "<NA>"}  # no value as text: Python's, a number's, pandas'
+
+
+@runtime_checkable
+class Columns(Protocol):
+    """A table: the names of its columns, and the values of each. A dict of lists, a DataFrame."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __getitem__(self, name: Any, /) -> Iterable[Any]: ...
 
 
 def rendered(template: Path, **values: Any) -> str:
@@ -27,7 +37,7 @@ def rendered(template: Path, **values: Any) -> str:
 
 def cell(value: Any) -> str:
     """Text of a cell: two decimals, two significant digits below 0.1, a dash for no value."""
-    if pd.isna(value):
+    if not isinstance(value, str) and str(value) in MISSING:
         return "-"
     if isinstance(value, float):
         return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
@@ -42,8 +52,8 @@ def escaped(value: Any) -> str:
     return "".join(f"\\{letter}" if letter in "\\|[]`*" else letter for letter in html.escape(text, quote=False))
 
 
-def table(content: pd.DataFrame) -> str:
-    """A Markdown table; underscores in the names of its columns become spaces."""
-    rows = [[str(column).replace("_", " ") for column in content.columns], ["---"] * len(content.columns)]
-    rows += [[escaped(cell(value)) for value in row] for row in content.itertuples(index=False)]
+def table(content: Columns) -> str:
+    """A Markdown table of columns by name; underscores in the names become spaces."""
+    rows = [[str(name).replace("_", " ") for name in content], ["---" for _ in content]]
+    rows += [[escaped(cell(value)) for value in row] for row in zip(*(content[name] for name in content), strict=True)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

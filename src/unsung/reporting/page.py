@@ -17,10 +17,10 @@ from unsung.config.schema import Params
 from unsung.files import atomically
 from unsung.reporting import figures, markdown
 from unsung.reporting.clips import as_mp3
-from unsung.reporting.scenes import Scene
+from unsung.reporting.scenes import Scene, lowest_first
 from unsung.scoring import aggregate
 from unsung.scoring.evaluation import SYSTEMS
-from unsung.scoring.scorer import MEASURES
+from unsung.scoring.scorer import MEASURES, Rows
 
 PARTS = Path(__file__).with_name("listen")
 PICTURE = (640, 160)  # pixels
@@ -29,22 +29,24 @@ GOOD = 5.0  # dB (docs/metrics.md)
 HARD_FRAMES = 3  # linked in each scene
 
 
-def write_page(path: Path, scores: pd.DataFrame, scenes: Iterable[Scene], params: Params) -> None:
+def write_page(path: Path, scores: Rows, scenes: Iterable[Scene], params: Params) -> None:
     """Write the page of these scenes; `scores` is aggregate.by_track."""
     shown = [scene_of(number, scene, params) for number, scene in enumerate(scenes)]
-    mine = scores[scores["system"] == SYSTEMS[0]]
+    mine = [row for row in scores if row["system"] == SYSTEMS[0]]
+    systems = sorted(aggregate.by_system(scores), key=lambda row: (row["source"], *lowest_first(row["sdr"])))
     text = markdown.rendered(
         PARTS / "page.html.jinja",
         style=Markup((PARTS / "page.css").read_text("utf-8")),
         script=Markup((PARTS / "page.js").read_text("utf-8")),
         cell=markdown.cell,
+        zip=zip,
         clock=clock,
         params=params,
         scenes=shown,
         data=[{key: scene[key] for key in ("name", "seconds", "start", "window", "frames")} for scene in shown],
-        summary=aggregate.shown(aggregate.by_system(scores).sort_values(["source", "sdr"])),
-        tracks=aggregate.shown(mine.drop(columns="system")),
-        count=mine["track"].nunique(),
+        summary=aggregate.shown(systems),
+        tracks=aggregate.shown(mine, (name for name in mine[0] if name != "system")),
+        count=len({row["track"] for row in mine}),
         measures=[measure.upper() for measure in MEASURES],
     )
     with atomically(path) as partial:

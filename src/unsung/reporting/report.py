@@ -13,10 +13,11 @@ from unsung.reporting import figures, markdown
 from unsung.reporting.scenes import Scene
 from unsung.scoring import aggregate
 from unsung.scoring.evaluation import SYSTEMS
+from unsung.scoring.scorer import Rows
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
 ORDER = {"mixture": 0, "unsung": 1, "oracle ideal ratio mask": 2}  # from the floor to the ceiling
-FRAMEWISE = ["sdr", "sdr_low", "sdr_high", "isr", "sir", "sar", *aggregate.COUNTS]
+FRAMEWISE = ["sdr", "isr", "sir", "sar"]
 WHOLE = ["usdr", "si_sdr", "stft_distance", "nsdr", "gnsdr", "gsir", "gsar"]
 
 
@@ -24,7 +25,7 @@ WHOLE = ["usdr", "si_sdr", "stft_distance", "nsdr", "gnsdr", "gsir", "gsar"]
 class Results:
     """The tables that the report is written from."""
 
-    scores: pd.DataFrame  # aggregate.by_track
+    scores: Rows  # aggregate.by_track
     curve: pd.DataFrame  # what training logged at each validation
     calls: pd.DataFrame  # the SDR of valid tracks by network calls
     crossings: pd.DataFrame  # benchmarks/crossings.csv, for comparison
@@ -34,10 +35,8 @@ class Results:
 def write_report(path: Path, results: Results, scenes: Iterable[Scene], params: Params) -> None:
     """Write the report and, in `figures` beside it, a figure for each scene."""
     scores, curve, shown = results.scores, results.curve, list(scenes)
-    systems = aggregate.by_system(scores).sort_values(
-        ["source", "system"], key=lambda column: column.map(ORDER) if column.name == "system" else column
-    )
-    mine = scores[scores["system"] == SYSTEMS[0]].drop(columns="system")
+    systems = sorted(aggregate.by_system(scores), key=lambda row: (row["source"], ORDER[row["system"]]))
+    mine = [row for row in scores if row["system"] == SYSTEMS[0]]
     metrics = aggregate.metrics(scores, SYSTEMS[0])
     text = markdown.rendered(
         TEMPLATE,
@@ -46,10 +45,10 @@ def write_report(path: Path, results: Results, scenes: Iterable[Scene], params: 
         credits=pd.DataFrame(map(asdict, results.credits)).replace("", None),
         metrics=metrics,
         dropped=aggregate.dropped(metrics["counts"]),
-        systems=aggregate.shown(systems[["source", "system", *FRAMEWISE]]),
-        whole=systems[["source", "system", *WHOLE]],
-        tracks=aggregate.shown(mine),
-        ill_posed=sorted(mine.loc[mine["ill_posed"], "track"].unique()),
+        systems=aggregate.shown(systems, ["source", "system", *FRAMEWISE]),
+        whole=aggregate.columns(systems, ["source", "system", *WHOLE]),
+        tracks=aggregate.shown(mine, (name for name in mine[0] if name != "system")),
+        ill_posed=sorted({row["track"] for row in mine if row["ill_posed"]}),
         pictures={scene.moment.track: draw(scene, path.parent / "figures", params) for scene in shown},
         uncertain=any(scene.uncertainty for scene in shown),
         best=curve.loc[curve["valid_sdr"].idxmax()],

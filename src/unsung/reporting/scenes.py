@@ -3,7 +3,8 @@
 Tracks are taken evenly from the ranking by SDR, from the worst to the best: nothing is hand-picked.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from unsung.data.maps import read_maps
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
 from unsung.scoring.evaluation import SYSTEMS, read_estimate, references
+from unsung.scoring.scorer import Rows
 
 
 @dataclass(frozen=True)
@@ -50,29 +52,35 @@ class Scene:
         return {"mixture": self.mixture, **pairs, f"{first}, error": self.estimates[first] - self.references[first]}
 
 
-def chosen(scores: pd.DataFrame, frames: pd.DataFrame, params: Params) -> list[Moment]:
+def chosen(scores: Rows, frames: pd.DataFrame, params: Params) -> list[Moment]:
     """The middle of some tracks, then the worst moments. `scores` is aggregate.by_track."""
     target = params.model.targets[0]
-    mine, own = (table[(table["system"] == SYSTEMS[0]) & (table["source"] == target)] for table in (scores, frames))
-    return [*_middles(mine, params), *_worst(own, mine.set_index("track")["seconds"], params)]
+    mine = [row for row in scores if (row["system"], row["source"]) == (SYSTEMS[0], target)]
+    own = frames[(frames["system"] == SYSTEMS[0]) & (frames["source"] == target)]
+    return [*_middles(mine, params), *_worst(own, {row["track"]: row["seconds"] for row in mine}, params)]
 
 
-def _middles(scores: pd.DataFrame, params: Params) -> list[Moment]:
+def lowest_first(score: float) -> tuple[bool, float]:
+    """A key to sort scores by: from the lowest to the highest, and last what is NaN."""
+    return (True, 0.0) if math.isnan(score) else (False, score)
+
+
+def _middles(scores: Rows, params: Params) -> list[Moment]:
     """Tracks evenly from the ranking; those without a score come last."""
-    ranked = scores.sort_values(["sdr", "track"])
+    ranked = sorted(scores, key=lambda row: (*lowest_first(row["sdr"]), row["track"]))
     places = np.linspace(0, len(ranked) - 1, min(params.report.tracks, len(ranked))).round().astype(int)
-    length = params.report.clip_seconds
-    return [_moment(row.track, (row.seconds - length) / 2, length, row.seconds, params) for row in ranked.iloc[places].itertuples()]
+    length, shown = params.report.clip_seconds, [ranked[place] for place in places]
+    return [_moment(row["track"], (row["seconds"] - length) / 2, length, row["seconds"], params) for row in shown]
 
 
-def _worst(frames: pd.DataFrame, seconds: pd.Series, params: Params) -> list[Moment]:
+def _worst(frames: pd.DataFrame, seconds: Mapping[str, float], params: Params) -> list[Moment]:
     """The lowest SDR of different tracks, with half a clip (in whole frames) around each."""
     lowest = frames.dropna(subset="sdr").sort_values(["sdr", "track"]).drop_duplicates("track").head(params.report.worst_moments)
     window = params.evaluate.window_seconds
     length = np.ceil(params.report.clip_seconds / 2 / window) * window
     before = (length - window) / 2
     return [
-        _moment(row.track, row.start - before, length, float(seconds[row.track]), params, worst=row.start, sdr=row.sdr)
+        _moment(row.track, row.start - before, length, seconds[row.track], params, worst=row.start, sdr=row.sdr)
         for row in lowest.itertuples()
     ]
 

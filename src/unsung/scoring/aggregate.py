@@ -5,95 +5,128 @@ mixture's. GNSDR, GSIR and GSAR are means over whole tracks, weighted by length 
 doi:10.1109/TASL.2009.2026503). docs/metrics.md has the formulas.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from unsung.scoring.intervals import of_median
-from unsung.scoring.scorer import MEASURES, REASONS, SOURCES, WHOLE
+from unsung.scoring.scorer import MEASURES, REASONS, SOURCES, WHOLE, Rows
 
-KEYS = ["track", "system", "source"]
+KEYS = ("track", "system", "source")
 MEDIANS = (*MEASURES, "si_sdr", "stft_distance", "nsdr")  # over tracks
 COUNTS = ("frames", "silent_frames", "silent_estimates")  # scored, and dropped for either reason
+HIDDEN = {"sdr_low", "sdr_high", *COUNTS, "seconds", "ill_posed", *SOURCES}  # of what is shown
 
 
-def by_track(frames: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+def grouped(rows: Rows, *names: str) -> dict[tuple[Any, ...], Rows]:
+    """The rows by their values in these columns, in the order in which the values first come."""
+    groups: dict[tuple[Any, ...], Rows] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return groups
+
+
+def by_track(frames: Rows, whole: Rows) -> Rows:
     """One row for each track, system and source: medians over frames, counts, other scores."""
-    groups = frames.groupby(KEYS, sort=False)
-    table = groups[list(MEASURES)].median().assign(frames=groups["sdr"].count())
-    for name, reason in zip(COUNTS[1:], REASONS[1:], strict=True):
-        table[name] = groups["dropped"].agg(lambda reasons, reason=reason: int((reasons == reason).sum()))
-    table = table.join(whole.set_index(KEYS)[["seconds", *WHOLE, "ill_posed"]])
-    mixture = table["v3_sdr"][table.index.get_level_values("system") == "mixture"].droplevel("system")
-    table["nsdr"] = table["v3_sdr"] - mixture.reindex(table.index.droplevel("system")).to_numpy()
-    return table.reset_index()
+    others = {tuple(row[name] for name in KEYS): row for row in whole}
+    rows = []
+    for (track, system, source), some in grouped(frames, *KEYS).items():
+        reasons = [row["dropped"] for row in some]
+        row = dict(zip(KEYS, (track, system, source), strict=True)) | {name: _median(some, name) for name in MEASURES}
+        row["frames"] = sum(not math.isnan(frame["sdr"]) for frame in some)
+        row |= {name: reasons.count(reason) for name, reason in zip(COUNTS[1:], REASONS[1:], strict=True)}
+        row |= {name: others[track, system, source][name] for name in ("seconds", *WHOLE, "ill_posed")}
+        mixture = others.get((track, "mixture", source), {"v3_sdr": math.nan})
+        rows.append(row | {"nsdr": row["v3_sdr"] - mixture["v3_sdr"]})
+    return rows
 
 
-def by_system(tracks: pd.DataFrame) -> pd.DataFrame:
+def by_system(tracks: Rows) -> Rows:
     """One row for each system and source: medians over tracks, the SDR's interval, means, sums."""
     rows = []
-    for (system, source), some in tracks.groupby(["system", "source"], sort=False):
-        low, high = of_median(some["sdr"].to_numpy(float))
-        means = {f"g{name.removeprefix('v3_')}": _mean(some[name], some["seconds"]) for name in ("nsdr", "v3_sir", "v3_sar")}
+    for (system, source), some in grouped(tracks, "system", "source").items():
+        low, high = of_median(_values(some, "sdr"))
+        lengths = _values(some, "seconds")
+        means = {f"g{name.removeprefix('v3_')}": _mean(some, name, lengths) for name in ("nsdr", "v3_sir", "v3_sar")}
         rows.append(
-            {"system": system, "source": source, "sdr": some["sdr"].median(), "sdr_low": low, "sdr_high": high}
-            | {name: some[name].median() for name in MEDIANS[1:]}
-            | {"usdr": _mean(some["global_sdr"], some["seconds"] * 0 + 1), **means}
-            | {name: int(some[name].sum()) for name in COUNTS}
+            {"system": system, "source": source, "sdr": _median(some, "sdr"), "sdr_low": low, "sdr_high": high}
+            | {name: _median(some, name) for name in MEDIANS[1:]}
+            | {"usdr": _mean(some, "global_sdr", np.ones(len(some))), **means}
+            | {name: sum(row[name] for row in some) for name in COUNTS}
         )
-    return pd.DataFrame(rows)
+    return rows
 
 
-def _mean(values: pd.Series, weights: pd.Series) -> float:
+def _values(rows: Rows, name: str) -> np.ndarray:
+    return np.array([row[name] for row in rows], float)
+
+
+def _median(rows: Rows, name: str) -> float:
+    """The median of what is a number; NaN if nothing is."""
+    values = _values(rows, name)
+    numbers = values[~np.isnan(values)]
+    return float(np.median(numbers)) if len(numbers) else math.nan
+
+
+def _mean(rows: Rows, name: str, weights: np.ndarray) -> float:
+    values = _values(rows, name)
     finite = np.isfinite(values)  # an SIR without interference is infinite
-    return float((values * weights)[finite].sum() / weights[finite].sum()) if finite.any() else float("nan")
+    return float((values * weights)[finite].sum() / weights[finite].sum()) if finite.any() else math.nan
 
 
-def metrics(tracks: pd.DataFrame, system: str) -> dict[str, Any]:
+def metrics(tracks: Rows, system: str) -> dict[str, Any]:
     """metrics/separation.json: a system's scores by source, its gain over the mixture, and counts.
 
     A score that is not finite is left out.
     """
-    table = by_system(tracks).set_index(["system", "source"])
-    mine = tracks[tracks["system"] == system]
+    table = {(row["system"], row["source"]): row for row in by_system(tracks)}
+    mine = {source: rows for (name, source), rows in grouped(tracks, "system", "source").items() if name == system}
     by_source: dict[str, Any] = {}
-    for source in mine["source"].unique():
-        scores = table.loc[(system, source)].drop(list(COUNTS)).to_dict()
-        scores["sdr_gain"] = scores["sdr"] - table.loc[("mixture", source), "sdr"]
-        by_source[source] = {name: round(float(value), 4) for name, value in scores.items() if np.isfinite(value)}
-    first = mine[mine["source"] == mine["source"].iloc[0]]
-    counts = {name: first[name].sum() for name in COUNTS} | {"tracks": len(first), "unscored_tracks": (first["frames"] == 0).sum()}
-    return {**by_source, "counts": {name: int(count) for name, count in counts.items()}}
+    for source in mine:
+        scores = {name: value for name, value in table[system, source].items() if name not in ("system", "source", *COUNTS)}
+        scores["sdr_gain"] = scores["sdr"] - table["mixture", source]["sdr"]
+        by_source[source] = {name: round(value, 4) for name, value in scores.items() if math.isfinite(value)}
+    first = next(iter(mine.values()))
+    counts = {name: sum(row[name] for row in first) for name in COUNTS}
+    return {**by_source, "counts": counts | {"tracks": len(first), "unscored_tracks": sum(row["frames"] == 0 for row in first)}}
 
 
-def wide(tracks: pd.DataFrame, system: str) -> pd.DataFrame:
+def wide(tracks: Rows, system: str) -> Rows:
     """One row for each track: a system's scores by source, and the SDR of the other systems."""
-    mine = tracks[tracks["system"] == system]
-    counts = mine.drop_duplicates("track").set_index("track")[list(COUNTS)]
-    columns = [*MEASURES, "global_sdr", "si_sdr", "stft_distance", "nsdr"]
-    scores = [rows.set_index("track")[columns].add_prefix(f"{source}_") for source, rows in mine.groupby("source", sort=False)]
-    others = [
-        rows.set_index("track")["sdr"].rename(f"{source}_sdr_of_{str(other).replace(' ', '_')}")
-        for (other, source), rows in tracks[tracks["system"] != system].groupby(["system", "source"], sort=False)
-    ]
-    return pd.concat([counts, *scores, *others], axis=1).reset_index()
+    rows: dict[str, dict[str, Any]] = {}
+    for row in sorted(tracks, key=lambda row: row["system"] != system):  # the system's own scores come first
+        wide = rows.setdefault(row["track"], {"track": row["track"]} | {name: row[name] for name in COUNTS})
+        if row["system"] == system:
+            wide |= {f"{row['source']}_{name}": row[name] for name in (*MEASURES, "global_sdr", "si_sdr", "stft_distance", "nsdr")}
+        else:
+            wide[f"{row['source']}_sdr_of_{row['system'].replace(' ', '_')}"] = row["sdr"]
+    return list(rows.values())
 
 
-def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of by_system or by_track for people: intervals as text, no empty column."""
-    hidden = ["sdr_low", "sdr_high", *COUNTS, "seconds", "ill_posed", *SOURCES]
-    rows = table.drop(columns=hidden, errors="ignore").dropna(axis="columns", how="all")
-    if "sdr_low" in table and "sdr" in rows:
-        ends = zip(table["sdr_low"], table["sdr_high"], strict=True)
-        intervals = [f"{low:.2f} to {high:.2f}" if np.isfinite(low) else "-" for low, high in ends]
-        rows.insert(list(rows.columns).index("sdr") + 1, "95 %", intervals)
-    counts = {"frames scored": table["frames"], "dropped": [dropped(row) for _, row in table.iterrows()]}
-    return rows.assign(**counts).rename(columns=lambda name: name.replace("_", " "))
+def columns(rows: Rows, names: Iterable[str]) -> dict[str, list[Any]]:
+    """A table of rows as columns, which is how tables are written."""
+    return {name: [row[name] for row in rows] for name in names}
 
 
-def dropped(counts: Mapping[str, int] | pd.Series) -> str:
+def shown(rows: Rows, names: Iterable[str] = ()) -> dict[str, list[Any]]:
+    """Columns of by_system or by_track for people: intervals as text, none that is empty."""
+    table = {}
+    for name, values in columns(rows, (name for name in names or rows[0] if name not in HIDDEN)).items():
+        if all(isinstance(value, float) and math.isnan(value) for value in values):
+            continue
+        table[name.replace("_", " ")] = values
+        if name == "sdr" and "sdr_low" in rows[0]:
+            table["95 %"] = [_interval(row["sdr_low"], row["sdr_high"]) for row in rows]
+    return table | {"frames scored": [row["frames"] for row in rows], "dropped": [dropped(row) for row in rows]}
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:.2f} to {high:.2f}" if math.isfinite(low) else "-"
+
+
+def dropped(counts: Mapping[str, Any]) -> str:
     """How many frames have no score, and why."""
     reasons = [f"{counts[name]} {reason}" for name, reason in zip(COUNTS[1:], REASONS[1:], strict=True) if counts[name]]
     return ", ".join(reasons) or "0"

@@ -40,7 +40,6 @@ IMAGES = [[S, E_S], [S, OWN_S], [OWN, BETWEEN], [ALL, E_ALL]]  # SDR, ISR, SIR, 
 WHOLE = [[OWN, E_OWN], [OWN, BETWEEN], [ALL, E_ALL]]  # SDR, SIR, SAR of version 3
 EPSILON = float(np.finfo(float).eps)
 PIECE = 3500  # frames of a piece of which correlations are taken, at most; its spectra suit the cache
-AT_ONCE = 4  # pieces
 FREQS = 2048  # frequencies that are filtered at once
 EXACT = 1e9  # so many times larger than its rounding must a quadratic form be
 
@@ -158,18 +157,15 @@ class BSSEval:
         left, channels = len(self.sources) * self.channels, self.channels
         total = np.zeros((left, len(right) * channels, size // 2 + 1), complex)
         product = np.empty(total.shape[1:], complex)
-        for first in range(0, len(here), AT_ONCE):
-            some = list(zip(here[first : first + AT_ONCE], ahead[first : first + AT_ONCE], strict=True))
-            pieces = np.zeros((len(some), len(self.sources) + len(right), channels, size))
-            for piece, (mine, other) in zip(pieces, some, strict=True):
-                for own, source in zip(piece, self.sources, strict=False):
-                    own[:, : mine.stop - mine.start] = source[mine].T
-                for own, signal in zip(piece[len(self.sources) :], right, strict=True):
-                    values, offset = signal[other].T, other.start - mine.start
-                    own[:, offset : offset + values.shape[1]] = values
-            for spectra in scipy.fft.rfft(pieces.reshape(len(some), -1, size)):
-                for row, spectrum in zip(total, spectra[:left].conj(), strict=True):
-                    row += np.multiply(spectrum, spectra[left:], out=product)
+        both = np.empty((len(self.sources) + len(right), channels, size))  # used again, as new memory takes time
+        for mine, other in zip(here, ahead, strict=True):
+            for own, source in zip(both, self.sources, strict=False):
+                _put(own, source[mine], 0)
+            for own, signal in zip(both[len(self.sources) :], right, strict=True):
+                _put(own, signal[other], other.start - mine.start)
+            spectra = scipy.fft.rfft(both.reshape(-1, size))
+            for row, spectrum in zip(total, spectra[:left].conj(), strict=True):
+                row += np.multiply(spectrum, spectra[left:], out=product)
         return scipy.fft.irfft(total, size)[..., : self.taps]
 
     @cached_property
@@ -311,6 +307,12 @@ class _Factors:
         """An estimate of the condition number, in the 1-norm."""
         reciprocal, _ = self.estimator(self.factors[0], scipy.linalg.lapack.dlange("1", self.gram.T))
         return float(1 / max(reciprocal, EPSILON**2))
+
+
+def _put(rows: Float[np.ndarray, "_channel _size"], samples: Samples, start: int) -> None:
+    """Put samples into rows that are zero elsewhere."""
+    end = start + len(samples)
+    rows[:, :start], rows[:, start:end], rows[:, end:] = 0, samples.T, 0
 
 
 def _independent(products: Float[np.ndarray, "_n _n"]) -> np.ndarray:

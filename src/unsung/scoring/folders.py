@@ -12,18 +12,18 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from unsung import audio, parallel
 from unsung.audio import Samples
 from unsung.config.schema import Compute, Evaluate
 from unsung.errors import UserError
 from unsung.scoring import aggregate
-from unsung.scoring.scorer import MEASURES, Scorer
+from unsung.scoring.scorer import MEASURES, Rows, Scorer
 
 MIXTURES = {"mixture", "linear_mixture"}  # never scored
 REST = "accompaniment"
@@ -43,7 +43,7 @@ class Pair:
 
 def score_folders(
     references: Path, estimates: Path, settings: Evaluate, compute: Compute, mixture: bool = False, allow_missing: bool = False
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+) -> tuple[Rows, Rows, list[str]]:
     """Score the system `estimates` and, if wanted, `mixture`: frames, aggregate.by_track, remarks.
 
     Raises:
@@ -61,9 +61,9 @@ def score_folders(
     remarks += [f"not in {estimates}, left out: {_listed(missing)}"] if missing else []
     remarks += [f"not in {references}, left out: {_listed(extra)}"] if extra else []
     tables = parallel.over(partial(_score, settings=settings, mixture=mixture), pairs, compute, desc="score")
-    frames, whole = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+    frames, whole = (list(chain(*parts)) for parts in zip(*tables, strict=True))
     table = aggregate.by_track(frames, whole)
-    if ill_posed := sorted(table.loc[table["ill_posed"], "track"].unique()):
+    if ill_posed := sorted({row["track"] for row in table if row["ill_posed"]}):
         remarks.append(
             f"references leave a band empty, ISR, SIR and SAR depend on rounding (docs/metrics.md): {_listed(ill_posed)}"
         )
@@ -184,7 +184,7 @@ def _facts(facts: audio.Facts) -> str:
     return f"{facts.frames} samples, {facts.sample_rate} Hz, {facts.channels} channel(s)"
 
 
-def _score(pair: Pair, settings: Evaluate, mixture: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _score(pair: Pair, settings: Evaluate, mixture: bool) -> tuple[Rows, Rows]:
     references = {stem: _sum(paths) for stem, paths in pair.references.items()}
     systems = {"estimates": {stem: audio.read(path) for stem, path in pair.estimates.items()}}
     if mixture:
@@ -209,26 +209,25 @@ def is_json(file: Path) -> bool:
         return content.read(1) in (b"", b"{")
 
 
-def as_json(frames: pd.DataFrame, tracks: pd.DataFrame, settings: Evaluate) -> dict[str, Any]:
+def as_json(frames: Rows, tracks: Rows, settings: Evaluate) -> dict[str, Any]:
     """All scores, with tracks as in museval's JSON (targets, frames, metrics) and more keys.
 
     A frame without a score has nulls and a reason. An infinite score is null too, and is named.
     """
+    by_source = aggregate.grouped(frames, *aggregate.KEYS)
     rows = []
-    for (name, system), of_track in frames.groupby(["track", "system"], sort=False):
-        whole = tracks[(tracks["track"] == name) & (tracks["system"] == system)].set_index("source")
+    for (name, system), whole in aggregate.grouped(tracks, "track", "system").items():
+        duration = min(settings.window_seconds, max(row["seconds"] for row in whole))
         targets = [
             {
-                "name": source,
-                "scores": whole.loc[source].drop(["track", "system"]).to_dict(),
-                "frames": [
-                    _frame(row, min(settings.window_seconds, whole["seconds"].max())) for row in of_source.to_dict("records")
-                ],
+                "name": row["source"],
+                "scores": {key: value for key, value in row.items() if key not in aggregate.KEYS},
+                "frames": [_frame(frame, duration) for frame in by_source[name, system, row["source"]]],
             }
-            for source, of_source in of_track.groupby("source", sort=False)
+            for row in whole
         ]
         rows.append({"name": name, "system": system, "targets": targets})
-    return _plain({"settings": settings.model_dump(), "summary": aggregate.by_system(tracks).to_dict("records"), "tracks": rows})
+    return _plain({"settings": settings.model_dump(), "summary": aggregate.by_system(tracks), "tracks": rows})
 
 
 def _frame(row: Mapping[str, Any], duration: float) -> dict[str, Any]:

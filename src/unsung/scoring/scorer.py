@@ -1,4 +1,4 @@
-"""All scores of the estimates of one track, as two tables: by frame, and of the whole track.
+"""All scores of the estimates of one track, in rows of two tables: of frames, of the whole track.
 
 bsseval.py computes BSSEval, or museval itself does. Both drop frames in which a reference or an
 estimate is silent. For a reference that is right, but an estimate must not gain by being silent.
@@ -12,9 +12,9 @@ from itertools import compress
 from operator import is_
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import psutil
 
 from unsung.audio import FULL_SCALE, Samples
@@ -40,8 +40,8 @@ MEASURES = ("sdr", "isr", "sir", "sar")  # of a frame: BSSEval v4
 SOURCES = ("v3_sdr", "v3_sir", "v3_sar")  # of a whole track: BSSEval v3
 WHOLE = ("global_sdr", "si_sdr", "stft_distance", *SOURCES)
 REASONS = ("", "silent reference", "silent estimate")  # why a frame has no score
-DECIMALS = 6  # of a score in dB in a file
 MAX_CONDITION = 1e12  # beyond it, rounding shows in ISR, SIR and SAR
+Rows = list[dict[str, Any]]  # of a table; all have the same keys, its columns
 
 
 class Scorer:
@@ -63,23 +63,23 @@ class Scorer:
         self.window = min(round(settings.window_seconds * sample_rate), self.length)
         self.bsseval = BSSEval(self.references, self.window, settings.filter_taps)
 
-    def tables(self, systems: Mapping[str, Mapping[str, Samples]], track: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def tables(self, systems: Mapping[str, Mapping[str, Samples]], track: str) -> tuple[Rows, Rows]:
         """`frames` and `whole` of all systems, with the columns `track` and `system`."""
-        frames, whole = [], []
+        frames, whole = Rows(), Rows()
         for system, estimates in systems.items():
-            signals = _Signals(self, estimates)
-            frames.append(self._frames(signals).assign(track=track, system=system))
-            whole.append(self._whole(signals).assign(track=track, system=system))
-        return pd.concat(frames, ignore_index=True), pd.concat(whole, ignore_index=True)
+            signals, names = _Signals(self, estimates), {"track": track, "system": system}
+            frames += [row | names for row in self._frames(signals)]
+            whole += [row | names for row in self._whole(signals)]
+        return frames, whole
 
-    def frames(self, estimates: Mapping[str, Samples]) -> pd.DataFrame:
+    def frames(self, estimates: Mapping[str, Samples]) -> Rows:
         """BSSEval v4: source, frame, start (seconds), sdr, isr, sir, sar (dB), dropped.
 
         `dropped` is one of REASONS; a frame that was dropped has no scores (NaN).
         """
         return self._frames(_Signals(self, estimates))
 
-    def whole(self, estimates: Mapping[str, Samples]) -> pd.DataFrame:
+    def whole(self, estimates: Mapping[str, Samples]) -> Rows:
         """One row for each source: seconds, the measures of WHOLE, ill_posed.
 
         `ill_posed`: ISR, SIR and SAR depend on rounding, because the references leave a band empty
@@ -87,26 +87,26 @@ class Scorer:
         """
         return self._whole(_Signals(self, estimates))
 
-    def _frames(self, signals: "_Signals") -> pd.DataFrame:
+    def _frames(self, signals: "_Signals") -> Rows:
         dropped = self._dropped(signals.framed)
         if self.settings.engine == "museval":
             scores = self._museval(signals.framed, dropped)
         else:
             scores = self.bsseval.images(signals.framed, signals.fits)
-        number = np.arange(len(dropped))
-        place = {"frame": number, "start": number * self.window / self.sample_rate}
-        tables = [
-            pd.DataFrame({"source": name, **place, **dict(zip(MEASURES, own, strict=True)), "dropped": dropped})
-            for name, own in zip(self.names, scores.swapaxes(0, 1), strict=False)
+        return [
+            {"source": name, "frame": frame, "start": frame * self.window / self.sample_rate}
+            | dict(zip(MEASURES, values, strict=True))
+            | {"dropped": reason}
+            for name, own in zip(self.names, scores.transpose(1, 2, 0).tolist(), strict=False)
+            for frame, (values, reason) in enumerate(zip(own, dropped.tolist(), strict=True))
         ]
-        return pd.concat(tables, ignore_index=True)
 
-    def _whole(self, signals: "_Signals") -> pd.DataFrame:
+    def _whole(self, signals: "_Signals") -> Rows:
         if self.settings.engine == "museval":
             v3 = self._museval_sources(signals.audible)
         else:
             v3 = self.bsseval.whole(signals.audible, signals.fits if signals.audible is signals.framed else None)
-        rows = [
+        return [
             {
                 "source": name,
                 "seconds": self.length / self.sample_rate,
@@ -116,9 +116,8 @@ class Scorer:
                 **dict(zip(SOURCES, own, strict=True)),
                 "ill_posed": self.bsseval.condition > MAX_CONDITION,
             }
-            for name, reference, estimate, own in zip(self.names, self.references, signals.plain, v3.T, strict=False)
+            for name, reference, estimate, own in zip(self.names, self.references, signals.plain, v3.T.tolist(), strict=False)
         ]
-        return pd.DataFrame(rows)
 
     def _dropped(self, estimates: Sequence[Samples]) -> np.ndarray:
         silent = [np.any([formulas.silent(x, self.window) for x in signals], axis=0) for signals in (self.references, estimates)]
@@ -174,17 +173,6 @@ def _keep_freed_memory() -> None:
     cuts the system's time in half; elsewhere it does nothing.
     """
     np.empty(2**25 - 2**16, np.uint8)
-
-
-def rounded(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of Scorer.tables, their scores to DECIMALS places; what is infinite or NaN stays.
-
-    Machines add up in different orders, so that scores differ by 1e-14 to 1e-7 dB. Rounded they are
-    the same, but for one that lies about as near to the middle between two steps: where scores
-    differ by 1e-9 dB, one in a thousand.
-    """
-    scores = table.columns.intersection([*MEASURES, *WHOLE])
-    return table.assign(**{name: table[name].round(DECIMALS) + 0.0 for name in scores})  # -0.0 + 0.0 is 0.0
 
 
 def audible(estimates: Sequence[Samples], window: int) -> Sequence[Samples]:
