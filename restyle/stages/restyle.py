@@ -9,8 +9,8 @@ from unsung.data.tracks import INDEX, read_index
 from unsung.errors import told_in_one_line
 from unsung.files import fingerprint, move, scratch
 from unsung.restyle.batches import has
+from unsung.restyle.folder import CONFIG, WEIGHTS
 from unsung.restyle.model import VOCODER, WAY
-from unsung.restyle.restyler import CONFIG, WEIGHTS
 from unsung.restyle.restyling import Manner, restyle_track
 from unsung.restyle.schema import load
 
@@ -23,8 +23,10 @@ def main() -> None:
     files = [*(MODEL / name for name in names), STEMS / "test" / INDEX, *code_of("restyle", PIPELINE)]
     with scratch("restyle-restyle", fingerprint([params.restyle.model_dump(), params.seed, params.data.source], files)) as folder:
         made = folder / RESTYLED.name
-        how = {"source": params.data.source, "model": MODEL, "manner": manner, "way": params.restyle.vocoder}
-        parallel.over(partial(restyle_track, folder=made, **how), tracks, params.compute, "restyle")
+        work = partial(
+            restyle_track, folder=made, source=params.data.source, model=MODEL, manner=manner, way=params.restyle.vocoder
+        )
+        parallel.over(work, tracks, params.compute, "restyle")
         RESTYLED.parent.mkdir(exist_ok=True)
         move(made, RESTYLED)
 

@@ -8,8 +8,9 @@ from unsung.data.shards import MANIFEST, Shards
 from unsung.errors import told_in_one_line
 from unsung.files import atomically, fingerprint, scratch
 from unsung.restyle import model
-from unsung.restyle.batches import predicted_pairs, shard_settings, true_pairs
-from unsung.restyle.restyler import CONFIG, WEIGHTS, Restyler
+from unsung.restyle.batches import shard_settings, true_pairs
+from unsung.restyle.folder import CONFIG, WEIGHTS
+from unsung.restyle.restyler import Restyler
 from unsung.restyle.schema import load
 from unsung.restyle.vocoder.judging import better
 from unsung.restyle.vocoder.network import Vocoder
@@ -24,7 +25,7 @@ def main() -> None:
     known = [tuning.model_dump(), params.train.pairs, params.data.model_dump(), params.seed]
     with scratch("restyle-tune", fingerprint(known, files)) as folder:
         if tuning.steps:
-            train(vocoder, predicted_pairs(shards, Restyler.load(TRAINED / "best"), params), tuning, params.seed, folder)
+            train(vocoder, model.predicted_pairs(shards, Restyler.load(TRAINED / "best"), params), tuning, params.seed, folder)
         name, table = better(vocoder, true_pairs(valid, params))
         with atomically(MODEL) as partial:
             shutil.copytree(TRAINED / "best", partial)

@@ -44,8 +44,7 @@ def read_yaml(path: Path, yaml: YAML, missing: str = "") -> Any:
         raise UserError(f"{path} is nested too deeply; give it keys and values") from None
 
 
-def of_the_user(key: str, path: str) -> Path:
-    """A path of a params file; a relative one starts at the main checkout."""
+def _of_the_user(key: str, path: str) -> Path:
     try:
         return Path(os.environ.get("DVC_ROOT", "."), Path(path).expanduser())
     except RuntimeError:  # ~somebody who has no account
@@ -54,7 +53,7 @@ def of_the_user(key: str, path: str) -> Path:
 
 def data_root(params: Params) -> Path:
     """The user's folder of tracks; a relative path starts at the main checkout."""
-    return of_the_user("data.root", params.data.root)
+    return _of_the_user("data.root", params.data.root)
 
 
 def resume_folder(params: Params) -> Path | None:
@@ -69,7 +68,7 @@ def resume_folder(params: Params) -> Path | None:
         return None
     if params.train.resume_from in shipped.names():
         return shipped.folder_of(Path(params.train.resume_from))
-    folder = of_the_user("train.resume_from", params.train.resume_from)
+    folder = _of_the_user("train.resume_from", params.train.resume_from)
     if folder.resolve().is_relative_to(Path("models").resolve()):
         what = "is in models/, which DVC empties before it trains"
         raise UserError(f"train.resume_from ({folder}) {what}; bring it back by dvc checkout models and copy it to another folder")

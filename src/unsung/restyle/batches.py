@@ -19,10 +19,8 @@ from torch.utils.data import Dataset
 
 from unsung.data.shards import Row, Settings, Shards
 from unsung.data.tracks import Track
-from unsung.devices import generators
 from unsung.errors import UserError
 from unsung.restyle.mel import LogMel, Mel
-from unsung.restyle.restyler import Restyler
 from unsung.restyle.schema import Params
 
 KEPT = 400  # waveforms of rows in memory: 0.3 GB in the demo's format
@@ -131,16 +129,6 @@ def true_pairs(shards: Shards, params: Params) -> list[tuple[LogMel, Waveform]]:
     """The log-mels and waveforms of all segments in the target style."""
     waves = [segment(shards, row, params.data.target, 0, shards.settings.frames - 1) for row in shards.rows]
     return [(mel_of(params).forward(wave), wave) for wave in waves]
-
-
-def predicted_pairs(shards: Shards, restyler: Restyler, params: Params) -> list[tuple[LogMel, Waveform]]:
-    """The log-mels that a restyler predicts of all segments, beside the waveforms of the truth."""
-    found = []
-    for number in range(len(shards.rows)):
-        source, target = whole_pair(shards, number, params)
-        with torch.no_grad():
-            found.append((restyler(source[None], generators([(params.seed, 6, number)], source.device))[0], target))
-    return found
 
 
 def whole_pair(shards: Shards, number: int, params: Params) -> tuple[Waveform, Waveform]:

@@ -10,6 +10,7 @@ from unsung.errors import UserError
 from unsung.restyle.pairs import Pair, System
 from unsung.restyle.scores import MEASURES, SHARES, Case, Heard, Judge, share
 
+OURS = "unsung"  # what our results are called among the systems
 DRAWS = 999
 ENDS = (2.5, 97.5)  # percent
 MIN_SONGS = 5  # with fewer, a bootstrap interval says little

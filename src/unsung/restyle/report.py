@@ -13,12 +13,12 @@ from unsung.files import atomically, portable
 from unsung.reporting import figures, markdown
 from unsung.reporting.song import write_page
 from unsung.restyle.baselines import EQUALISER, INPUT, TRUTH
+from unsung.restyle.evaluation import OURS
 from unsung.restyle.pairs import Pair
 from unsung.restyle.schema import Params
 from unsung.restyle.scores import CONTENT, SHARES
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
-OURS = "unsung"
 YARDSTICKS = (TRUTH, "mels of the truth")  # which know the truth
 HEARD = (OURS, TRUTH, EQUALISER, "linear regression", "nearest training song")  # on the page, beside the input
 TOLD = "Each song as it is, restyled, as the band of that style plays it, and the answers of baselines. Clips have the same gain."

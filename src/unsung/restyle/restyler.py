@@ -10,22 +10,19 @@ from typing import Literal
 
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Generator, Tensor, nn
 
 from unsung.config.schema import check_invertible
-from unsung.config.section import SampleRate, StemName, WindowSize, validate
-from unsung.errors import UserError
-from unsung.models.separator import CONFIG, WEIGHTS
+from unsung.config.section import SampleRate, StemName, WindowSize
 from unsung.restyle import transformer
+from unsung.restyle.folder import read_config, read_weights, write
 from unsung.restyle.mel import LogMel, Mel
 from unsung.restyle.poor import CHANNELS, poor
 from unsung.restyle.processes import Bridge, Ddpm, Predictive, Process, has_state
 from unsung.restyle.transformer import MusicTransformer, log_mel, normalised
 
 FORMAT: Literal[1] = 1
-WHAT_TO_DO = "get the model anew, or train it (make restyle)"
+WHAT_TO_DO = "get the model anew, or train one (make restyle makes restyle/models/best)"
 
 
 class Config(BaseModel):
@@ -84,9 +81,7 @@ class Restyler(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write config.json and weights.safetensors; the same model gives the same bytes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n", "utf-8")
-        (folder / WEIGHTS).write_bytes(save({name: value.contiguous().cpu() for name, value in self.state_dict().items()}))
+        write(folder, self.config, self)
 
     @classmethod
     def load(cls, folder: Path) -> "Restyler":
@@ -95,28 +90,7 @@ class Restyler(nn.Module):
         Raises:
             UserError: a file is missing, or is not as `save` writes it.
         """
-        for name in (CONFIG, WEIGHTS):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder} is not a model that restyles: {name} is missing; name one, such as restyle/models/best")
-        try:
-            config = validate(Config, (folder / CONFIG).read_bytes(), str(folder / CONFIG))
-        except UserError as error:
-            raise UserError(f"{error}; {WHAT_TO_DO}") from None
+        config = read_config(folder, Config, "a model that restyles", WHAT_TO_DO)
         restyler = cls(config)
-        restyler.load_state_dict(_weights(folder / WEIGHTS, restyler))
+        restyler.load_state_dict(read_weights(folder, restyler.state_dict(), WHAT_TO_DO))
         return restyler.eval()
-
-
-def _weights(path: Path, restyler: Restyler) -> dict[str, Tensor]:
-    """The weights in a file, if they are those of such a model."""
-    wanted = restyler.state_dict()
-    try:
-        found = {name: weight.float() for name, weight in load(path.read_bytes()).items()}
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a whole safetensors file ({error}); {WHAT_TO_DO}") from None
-    if odd := sorted(found.keys() ^ wanted.keys()):
-        raise UserError(f"{path} {'lacks' if odd[0] in wanted else 'has the unknown'} {odd[0]}; {WHAT_TO_DO}")
-    for name, weight in found.items():
-        if weight.shape != wanted[name].shape or not weight.isfinite().all():
-            raise UserError(f"{path} has another {name} than its config says, or NaN in it; {WHAT_TO_DO}")
-    return found

@@ -80,6 +80,8 @@ class Train(Section):
     batch_size: PositiveInt
     segment_seconds: PositiveFloat  # seconds
     loss: Literal["l1", "mse"]
+    spread: Weight
+    moments: Weight
     optimizer: Literal["adamw", "adam"]
     learning_rate: PositiveFloat
     weight_decay: Weight

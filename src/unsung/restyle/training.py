@@ -25,10 +25,11 @@ from unsung.data.shards import Shards
 from unsung.devices import device_of, generators
 from unsung.errors import UserError
 from unsung.files import atomically
+from unsung.restyle import texture
 from unsung.restyle.batches import Pairs, whole_pair
 from unsung.restyle.restyler import Config, Restyler
 from unsung.restyle.schema import Params, Train
-from unsung.restyle.transformer import normalised
+from unsung.restyle.transformer import log_mel, normalised
 
 EMA_DECAY = 0.99
 
@@ -120,7 +121,10 @@ class Training(LightningModule):
         y = image if restyler.config.sees == "mel" else normalised(mel.forward(batch["source"]))
         state, time = restyler.process.corrupt(truth, y, rngs)
         distance = functional.l1_loss if self.params.train.loss == "l1" else functional.mse_loss
-        loss = distance(restyler.network(image, state, time), truth)
+        found = restyler.network(image, state, time)
+        spread, moments = texture.losses(log_mel(found.float()), log_mel(truth), mel)
+        weights = self.params.train
+        loss = distance(found, truth) + weights.spread * spread + weights.moments * moments
         self.log("loss", loss.detach(), prog_bar=True, on_epoch=True, on_step=True, batch_size=len(image))
         return loss
 

@@ -12,19 +12,16 @@ from typing import Annotated, Literal
 import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
-from safetensors import SafetensorError
-from safetensors import torch as safetensors
 from torch import Tensor, nn
 from torch.nn import functional
 
 from unsung.config.schema import check_invertible
-from unsung.config.section import Count, Number, SampleRate, Section, Size, WindowSize, validate
-from unsung.errors import UserError
+from unsung.config.section import Count, Number, SampleRate, Section, Size, WindowSize
+from unsung.restyle.folder import read_config, read_weights, write
 from unsung.restyle.mel import FLOOR, LogMel, Mel
 from unsung.restyle.vocoder import griffin_lim
 from unsung.restyle.vocoder.griffin_lim import Magnitude, Phase
 
-WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 FORMAT: Literal[1] = 1
 START_TURNS, FIT_TURNS = 3, 4  # multiplicative updates before the network, and after it
 EXPANSION = 3  # of the channels within a block
@@ -139,10 +136,7 @@ class Vocoder(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Write config.json and weights.safetensors; the same vocoder gives the same bytes."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n", "utf-8")
-        weights = {name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()}
-        (folder / WEIGHTS).write_bytes(safetensors.save(weights))
+        write(folder, self.config, self)
 
     @classmethod
     def load(cls, folder: Path) -> "Vocoder":
@@ -151,14 +145,11 @@ class Vocoder(nn.Module):
         Raises:
             UserError: a file is missing, or is not as `save` writes it.
         """
-        for name in (CONFIG, WEIGHTS):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder} is not a vocoder's folder: {name} is missing; {WHAT_TO_DO}")
-        config = _checked_config(folder / CONFIG)
+        config = read_config(folder, Config, "a vocoder's folder", WHAT_TO_DO)
         mel = Mel(config.sample_rate, config.n_fft, config.hop_length, config.bands)
         with torch.device("meta"):
-            wanted = {name: value.shape for name, value in cls(mel, config.settings).state_dict().items()}
-        weights = _checked_weights(folder / WEIGHTS, wanted)
+            wanted = cls(mel, config.settings).state_dict()
+        weights = read_weights(folder, wanted, WHAT_TO_DO)
         vocoder = cls(mel, config.settings)
         vocoder.load_state_dict(weights)
         return vocoder.eval()
@@ -169,27 +160,3 @@ def begin(mel: Mel, settings: Settings, seed: int) -> Vocoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Vocoder(mel, settings)
-
-
-def _checked_config(path: Path) -> Config:
-    try:
-        return validate(Config, path.read_bytes(), str(path))
-    except UserError as error:
-        raise UserError(f"{error}; {WHAT_TO_DO}") from None
-
-
-def _checked_weights(path: Path, wanted: dict[str, torch.Size]) -> dict[str, Tensor]:
-    """The weights in a file, if they are those of such a vocoder."""
-    try:
-        weights = safetensors.load(path.read_bytes())
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a whole safetensors file ({error}); {WHAT_TO_DO}") from None
-    if odd := sorted(weights.keys() ^ wanted.keys()):
-        raise UserError(f"{path} {'lacks' if odd[0] in wanted else 'has the unknown'} {odd[0]}; {WHAT_TO_DO}")
-    for name, value in weights.items():
-        if value.dtype != torch.float32 or value.shape != wanted[name]:
-            found = f"{value.dtype} {list(value.shape)}"
-            raise UserError(f"{path} has {name} as {found}, the config wants float32 {list(wanted[name])}; {WHAT_TO_DO}")
-        if not value.isfinite().all():
-            raise UserError(f"{path} has NaN or infinite weights in {name}; {WHAT_TO_DO}")
-    return weights
