@@ -10,8 +10,9 @@ from examples import separate_with_onnx
 from tests.conftest import ROOT
 from unsung import export
 from unsung.audio import FULL_SCALE
+from unsung.places import Wanted
 from unsung.separation import Method
-from unsung.songs import Wanted, check, separate_songs
+from unsung.songs import check, separate_songs
 
 SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
 

@@ -13,9 +13,10 @@ from unsung.audio import FULL_SCALE
 from unsung.errors import UserError
 from unsung.formats import Encoding
 from unsung.models.separator import Config, Separator
+from unsung.places import Wanted
 from unsung.progress import Lines, Terminal
 from unsung.separation import Method
-from unsung.songs import Wanted, check, separate_songs
+from unsung.songs import check, separate_songs
 
 
 def noise(frames, channels=1, seed=0):

@@ -16,10 +16,11 @@ from unsung.errors import UserError
 from unsung.formats import Encoding, Name
 from unsung.models.separator import Separator
 from unsung.parallel import default_workers
+from unsung.places import Wanted
 from unsung.progress import Report
 from unsung.separation import Method, parts
 from unsung.shipped import folder_of
-from unsung.songs import Batch, Wanted, check
+from unsung.songs import Batch, Separating, check
 
 Progress = Callable[[float], object]  # is told how many seconds of the song are done
 FLOATS = Grain(headroom=2)
@@ -157,7 +158,8 @@ class Model:
             UserError: the song cannot be read, or its files cannot be written.
         """
         wanted = Wanted(Path(out), Encoding(format, bits, bitrate), tuple(stems), name, start, duration, listen, self._jobs)
-        outcomes = Batch(self._separator, self._method, wanted).separate([(Path(song), Path())], lambda songs: _Told(progress))
+        batch = Batch(Separating(self._separator, self._method), wanted)
+        outcomes = batch.make([(Path(song), Path())], lambda songs: _Told(progress))
         check(outcomes)
         return outcomes[0].files
 

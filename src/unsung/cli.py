@@ -9,6 +9,25 @@ import typer
 from typer.core import TyperGroup
 
 from unsung.errors import UserError, one_line, told_in_one_line
+from unsung.options import (
+    FILES,
+    MACHINE,
+    MODEL,
+    Bitrate,
+    Bits,
+    Duration,
+    Jobs,
+    JsonLines,
+    Listen,
+    Name,
+    Out,
+    Overlap,
+    Seed,
+    Songs,
+    Start,
+    finite,
+)
+from unsung.restyle.command import restyle
 
 
 class _Commands(TyperGroup):
@@ -23,7 +42,6 @@ class _Commands(TyperGroup):
             return super().invoke(*arguments, **options)
 
 
-FILES, MODEL, MACHINE = "What is written", "How it is separated", "What it runs on"
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -32,18 +50,6 @@ def run() -> None:
     gc.set_threshold(100_000)  # imports make many objects that stay; to look for garbage among them takes 0.1 s and more
     with told_in_one_line():
         app()
-
-
-def _finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a finite number.")
-    return value
-
-
-def _song(path: str) -> Path:
-    if not path:  # which would be the folder where we are
-        raise UserError("a song has an empty name; name a file or a folder")
-    return Path(path)
 
 
 def _version(wanted: bool) -> bool:
@@ -64,10 +70,8 @@ def main(
 
 @app.command()
 def separate(
-    songs: Annotated[
-        list[Path], typer.Argument(help="Songs (wav, flac, ogg, opus, mp3, m4a, ...) or folders.", metavar="SONG...", parser=_song)
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Each song gets a folder here.", readable=False)] = Path("out"),
+    songs: Songs,
+    out: Out = Path("out"),
     model: Annotated[
         Path, typer.Option("--model", "-m", help="A model that `unsung models` lists, or a model folder.", readable=False)
     ] = Path("songs"),
@@ -76,35 +80,24 @@ def separate(
         Literal["flac", "wav", "wav-float", "mp3", "ogg", "opus", "m4a", "stem.mp4"],
         typer.Option(help="flac and wav add up to the song to the last bit, the others do not.", rich_help_panel=FILES),
     ] = "flac",
-    bits: Annotated[int | None, typer.Option(help="16 or 24, of flac and wav; by default 24.", rich_help_panel=FILES)] = None,
-    bitrate: Annotated[
-        int | None, typer.Option(min=32, max=512, help="kbit/s of a file that loses something.", rich_help_panel=FILES)
-    ] = None,
-    name: Annotated[
-        str, typer.Option(help="Names below OUT, without ending.", show_default="{song}/{stem}", rich_help_panel=FILES)
-    ] = "",
-    listen: Annotated[bool, typer.Option("--listen", help="Also a page to listen to the parts.", rich_help_panel=FILES)] = False,
-    start: Annotated[float, typer.Option(min=0, callback=_finite, help="Begin at this second.", rich_help_panel=FILES)] = 0.0,
-    duration: Annotated[
-        float | None, typer.Option(min=0.01, callback=_finite, help="Separate so many seconds.", rich_help_panel=FILES)
-    ] = None,
+    bits: Bits = None,
+    bitrate: Bitrate = None,
+    name: Name = "",
+    listen: Listen = False,
+    start: Start = 0.0,
+    duration: Duration = None,
     calls: Annotated[
         int | None,
         typer.Option(min=1, max=10_000, help="Network calls per window; the default suits the process.", rich_help_panel=MODEL),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the sampling, where it is random.", rich_help_panel=MODEL)] = 0,
+    seed: Seed = 0,
     window: Annotated[
         float,
-        typer.Option(min=0.5, callback=_finite, help="Seconds separated at once; memory grows with it.", rich_help_panel=MODEL),
+        typer.Option(min=0.5, callback=finite, help="Seconds separated at once; memory grows with it.", rich_help_panel=MODEL),
     ] = 8.0,
-    overlap: Annotated[
-        float,
-        typer.Option(min=0, max=0.5, callback=_finite, help="Share of a window that fades into the next.", rich_help_panel=MODEL),
-    ] = 0.25,
+    overlap: Overlap = 0.25,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:1 (the second) or mps.", rich_help_panel=MACHINE)] = "auto",
-    jobs: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="CPU cores to use; by default all.", rich_help_panel=MACHINE)
-    ] = None,
+    jobs: Jobs = None,
     batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Windows at once on a GPU.", rich_help_panel=MACHINE)] = 4,
     bf16: Annotated[
         bool, typer.Option("--bf16", help="16-bit floats: faster on many GPUs, less exact.", rich_help_panel=MACHINE)
@@ -113,9 +106,7 @@ def separate(
         bool,
         typer.Option("--int8", help="8-bit matrices, on a CPU: faster for large models, less exact.", rich_help_panel=MACHINE),
     ] = False,
-    json_lines: Annotated[
-        bool, typer.Option("--json", help="Tell a program: one JSON object a line on stdout.", rich_help_panel=MACHINE)
-    ] = False,
+    json_lines: JsonLines = False,
 ) -> None:
     """Take the voice (or the other targets of the model) out of songs.
 
@@ -128,16 +119,20 @@ def separate(
     from unsung.config.section import validate
     from unsung.formats import Encoding
     from unsung.parallel import default_workers
+    from unsung.places import Wanted
     from unsung.progress import Lines, Terminal
     from unsung.separation import Method
     from unsung.shipped import folder_of
-    from unsung.songs import Wanted, check, separate_songs
+    from unsung.songs import check, separate_songs
 
     options = {"window_seconds": window, "overlap": overlap, "batch_size": batch_size, "accelerator": accelerator, "int8": int8}
     method = Method(folder_of(model), validate(Separate, options, "the options"), seed, calls=calls, bfloat16=bf16)
     only = tuple(stem.strip() for stem in stems.split(",") if stem.strip())
     wanted = Wanted(out, Encoding(format, bits, bitrate), only, name, start, duration, listen, jobs or default_workers(1.0))
     check(separate_songs(songs, method, wanted, lambda found: (Lines if json_lines else Terminal)(str(model), found)))
+
+
+app.command()(restyle)
 
 
 @app.command()
@@ -147,7 +142,7 @@ def score(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every score to this file.", readable=False)] = None,
     mixture: Annotated[bool, typer.Option("--mixture", help="Score the mixture too: baseline, NSDR and GNSDR.")] = False,
     allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Score what is there if estimates are missing.")] = False,
-    window: Annotated[float, typer.Option(min=0.01, callback=_finite, help="Seconds of a scored frame.")] = 1.0,
+    window: Annotated[float, typer.Option(min=0.01, callback=finite, help="Seconds of a scored frame.")] = 1.0,
     taps: Annotated[int, typer.Option(min=1, help="Samples of BSSEval's filters.")] = 512,
     engine: Annotated[Literal["unsung", "museval"], typer.Option(help="What computes BSSEval; only the time differs.")] = "unsung",
     silent_estimates: Annotated[
@@ -200,11 +195,11 @@ def check(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what was found to this file.", readable=False)] = None,
     clipped: Annotated[
-        float, typer.Option(min=0, max=100, callback=_finite, help="Percent of a file's samples that may be clipped.")
+        float, typer.Option(min=0, max=100, callback=finite, help="Percent of a file's samples that may be clipped.")
     ] = 0.1,
     residual: Annotated[
         float | None,
-        typer.Option(callback=_finite, help="Highest mixture minus stems, in dB of the mixture; -10 by default (docs/data.md)."),
+        typer.Option(callback=finite, help="Highest mixture minus stems, in dB of the mixture; -10 by default (docs/data.md)."),
     ] = None,
     may_be_silent: Annotated[
         list[str] | None, typer.Option(help="A stem that may be silent throughout a track, such as drums.")
@@ -282,7 +277,7 @@ def compare(
     md: Annotated[bool, typer.Option("--md", help="Markdown for a pull request, with every change and track.")] = False,
     metric: Annotated[str | None, typer.Option(help="What is judged; by default the first target's SDR.")] = None,
     fail_below: Annotated[
-        float | None, typer.Option(max=0, callback=_finite, help="Exit with 3 if worse than this (dB, such as -0.3).")
+        float | None, typer.Option(max=0, callback=finite, help="Exit with 3 if worse than this (dB, such as -0.3).")
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Let --fail-below judge even what cannot be compared.")] = False,
     pictures: Annotated[Path | None, typer.Option(help="Write pictures to this folder.", readable=False)] = None,

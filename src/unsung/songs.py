@@ -1,147 +1,36 @@
 """Separate many songs into files. Folders are walked, and a bad song does not stop the others.
 
 The files of a song are made in a hidden folder of this run and are moved to their names when all
-are whole. Only files that unsung wrote for the same song are ever replaced.
+are whole (places.py says where that is).
 """
 
-import os
-import string
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from unsung import audio, formats
-from unsung.audio import Facts, Samples
-from unsung.containers import opened
+from unsung.audio import Facts, Grain, Grid, Samples
 from unsung.errors import UserError, told
 from unsung.files import fingerprint, folder_of_a_run, put_in_place, sha256
 from unsung.formats import Echo, Encoding, Tags
 from unsung.models.separator import CONFIG, WEIGHTS, Separator
+from unsung.places import LISTEN, Job, Wanted, find, job_of, refused
 from unsung.progress import Outcome, Report
 from unsung.separation import Method, parts
 
 MakeReport = Callable[[Sequence[Path]], Report]
-MIXTURE, LISTEN = "mixture", "listen"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is made of each song."""
-
-    out: Path
-    encoding: Encoding = field(default_factory=Encoding)
-    stems: tuple[str, ...] = ()  # some of the model's parts; empty: all
-    name: str = ""  # with {song} and {stem}; empty: as the format has it
-    start: float = 0.0  # seconds
-    duration: float | None = None  # seconds; None: to the end
-    listen: bool = False  # a page to listen to the parts
-    jobs: int = 1
-
-    def __post_init__(self) -> None:
-        try:
-            fields = [name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None]
-        except ValueError:
-            raise UserError(f"--name {self.name} is not a template; write it like {{song}}/{{stem}}") from None
-        places = Path(self.template)
-        if odd := [name for name in fields if name not in ("song", "stem")]:
-            raise UserError(f"--name {self.name} has {{{odd[0]}}}; it can have {{song}} and {{stem}}")
-        if places.anchor or ".." in places.parts or places.name in ("", ".") or self.template.endswith("/"):
-            raise UserError(f"--name {self.name} is not the name of a file below --out; write it like {{song}}/{{stem}}")
-        if "song" not in fields:
-            raise UserError(f"--name {self.name} has no {{song}}, so songs would overwrite each other; add it")
-        if self.in_one and "stem" in fields:
-            raise UserError(f"--name {self.name} has {{stem}}, but {self.encoding.name} has all stems in one file; leave it out")
-        if not self.in_one and "stem" not in fields:
-            raise UserError(f"--name {self.name} has no {{stem}}, so stems would overwrite each other; add it")
-
-    @property
-    def in_one(self) -> bool:
-        """Whether all parts go into one file."""
-        return self.encoding.name == "stem.mp4"
-
-    @property
-    def template(self) -> str:
-        """The name of a file without its ending."""
-        return self.name or ("{song}" if self.in_one else "{song}/{stem}")
-
-    def chosen(self, all_parts: Sequence[str]) -> tuple[str, ...]:
-        """The parts that are written.
-
-        Raises:
-            UserError: the model has no such part.
-        """
-        if odd := [stem for stem in self.stems if stem not in all_parts]:
-            raise UserError(f"the model has no stem {odd[0]}; it has {', '.join(all_parts)}")
-        return tuple(part for part in all_parts if part in self.stems or not self.stems)
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A song, and the files that are made of it."""
-
-    song: Path
-    files: Mapping[str, Path]  # by part
-    home: Path  # the folder of these files
-    alone: bool  # whether nothing else belongs into this folder
-
-    def old(self) -> list[str]:
-        """The names of files in the home that unsung wrote for this song, by content or path.
-
-        Raises:
-            UserError: one of the files is there, and was not.
-        """
-        there = sorted(self.home.iterdir()) if self.alone and self.home.is_dir() else [*self.files.values()]
-        marks = set(self.marks) if any(path.is_file() for path in there) else set()
-        echoes = {path: formats.echo(path) for path in there if path.is_file()}
-        mine = [path for path, echo in echoes.items() if echo and marks & {echo.song, echo.path}]
-        for path in self.files.values():
-            if os.path.lexists(path) and path not in mine:
-                raise UserError(f"{path} is there and was not written for {self.song}; choose another --out, or move it away")
-        return sorted(path.name for path in mine)
-
-    @property
-    def marks(self) -> tuple[str, str]:
-        """Of its content and of its path."""
-        return sha256(self.song)[:16], fingerprint(os.fspath(self.song.absolute()))
+MIXTURE = "mixture"
 
 
 class _Stopped(Exception):
     """The user wants no more."""
-
-
-def find(places: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Each song, and its folder below OUT: the tree of a folder is kept, and OUT is not walked.
-
-    Raises:
-        UserError: there is no song.
-    """
-    found = []
-    for place in places:
-        if not os.path.isdir(place):  # noqa: PTH112 a path that cannot be is told later
-            found.append((place, Path()))
-            continue
-        songs = [(Path(root, name), Path(root).relative_to(place)) for root, name in _walk(place, out)]
-        if not songs:
-            raise UserError(f"{place} has no songs in it; name another folder, or the files themselves")
-        found += sorted(songs)
-    return found
-
-
-def _walk(folder: Path, out: Path) -> Iterator[tuple[str, str]]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".") and not _same(Path(root, name), out)]
-        yield from ((root, name) for name in names if Path(name).suffix.lower() in audio.EXTENSIONS and not name.startswith("."))
-
-
-def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def separate_songs(
@@ -157,49 +46,7 @@ def separate_songs(
     """
     torch.set_num_threads(1)  # a window has one, so the bytes do not depend on the number of jobs
     songs = find(places, wanted.out)
-    return Batch(method.load(), method, wanted).separate(songs, report)
-
-
-def job_of(song: Path, below: Path, wanted: Wanted, files: Iterable[str]) -> Job:
-    """A song of the folder `below` OUT, with the places of its files."""
-    template, ending = wanted.template, wanted.encoding.format.ending
-    paths = {part: wanted.out / below / (template.format(song=song.stem, stem=part) + ending) for part in files}
-    if wanted.listen:
-        name = template.format(song=song.stem, stem=LISTEN) + (f".{LISTEN}" if wanted.in_one else "")
-        paths[LISTEN] = wanted.out / below / f"{name}.html"
-    homes = {path.parent for path in paths.values()}
-    return Job(song, paths, min(homes), alone=len(homes) == 1 and "{song}" in str(Path(template).parent))
-
-
-def refused(jobs: Sequence[Job]) -> dict[Job, str]:
-    """What is wrong with songs and their places, before any work."""
-    places = [{os.path.realpath(path) for path in job.files.values()} for job in jobs]
-    counts = Counter(path for paths in places for path in paths)
-    found = {}
-    for job, paths in zip(jobs, places, strict=True):
-        try:
-            if any(counts[path] > 1 for path in paths):
-                what = f"two songs are called {job.song.stem} and would share their files"
-                raise UserError(f"{what}; separate them one after the other")
-            _check(job, [other.song for other in jobs])
-        except (UserError, OSError) as error:
-            if not (line := told(error)):
-                raise
-            found[job] = line
-    return found
-
-
-def _check(job: Job, songs: Sequence[Path]) -> None:
-    """Raise a UserError if a song cannot be opened, or its place has songs or other files in it."""
-    if job.song.stem in {".", ".."}:
-        raise UserError(f"{job.song} has no name that a folder can have; rename it")
-    opened(job.song).close()
-    home = Path(os.path.realpath(job.home))
-    if os.path.lexists(home) and not home.is_dir():
-        raise UserError(f"{job.home} is there and is no folder; choose another --out, or move it away")
-    if job.alone and (inside := [song for song in songs if home in {*song.absolute().parents, *song.resolve().parents}]):
-        raise UserError(f"{inside[0]} lies in {job.home}, where the parts of {job.song} go; choose another --out")
-    job.old()
+    return Batch(Separating(method.load(), method), wanted).make(songs, report)
 
 
 def check(outcomes: Sequence[Outcome]) -> None:
@@ -208,28 +55,80 @@ def check(outcomes: Sequence[Outcome]) -> None:
         raise UserError(failed[0].error if len(outcomes) == 1 else f"{len(failed)} of {len(outcomes)} songs failed; see above")
 
 
-class Batch:
-    """Songs that are separated by one model, in the same way."""
+@runtime_checkable
+class Work(Protocol):
+    """What is done with a song."""
 
-    def __init__(self, separator: Separator, method: Method, wanted: Wanted) -> None:
-        self.separator, self.method, self.wanted = separator, method, wanted
-        self.chosen = wanted.chosen(separator.config.parts)
-        self.cores = wanted.jobs if separator.device.type == "cpu" else 1
+    told: str  # on the page to listen to
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What a song becomes."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is done."""
+
+    @property
+    def made_with(self) -> list[object]:
+        """Models and settings: if they are the same, so are the parts."""
+
+    def blocks(self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None) -> Iterator[Mapping[str, Grid]]:
+        """The parts of a stream in blocks, and the song itself as MIXTURE."""
+
+
+@dataclass(frozen=True)
+class Separating:
+    """Songs are separated by one model, in the same way."""
+
+    separator: Separator
+    method: Method
+    told = "The song, and what it was separated into. Clips are mp3 with the same gain."
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The model's targets, and the accompaniment unless they cover the song."""
+        return self.separator.config.parts
+
+    @property
+    def device(self) -> torch.device:
+        """That of the weights."""
+        return self.separator.device
+
+    @property
+    def made_with(self) -> list[object]:
+        """The model, how windows are cut, and the sampling."""
+        files = [sha256(self.method.model / name) for name in (WEIGHTS, CONFIG)]
+        cut = self.method.separate.model_dump(exclude={"accelerator"})
+        return [*files, cut, self.separator.process.settings.model_dump(), self.method.seed, self.method.bfloat16]
+
+    def blocks(self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None) -> Iterator[Mapping[str, Grid]]:
+        """See Work; the parts add up to the song."""
+        plan = self.method.plan(self.separator.config, own)
+        for block in parts(self.separator, song, own, plan, grain, pool):
+            yield {MIXTURE: block.sum(0), **dict(zip(self.parts, block, strict=True))}
+
+
+class Batch:
+    """Songs with which the same is done."""
+
+    def __init__(self, work: Work, wanted: Wanted) -> None:
+        self.work, self.wanted = work, wanted
+        self.chosen = wanted.chosen(work.parts)
+        self.cores = wanted.jobs if work.device.type == "cpu" else 1
         self.report, self.stopped = Report(), threading.Event()
         self.refused: Mapping[Job, str] = {}
         self.pool: Executor | None = None
-        settings = [method.separate.model_dump(exclude={"accelerator"}), separator.process.settings.model_dump(), method.seed]
-        more = [method.bfloat16, str(wanted.encoding), wanted.start, wanted.duration]
-        self.made_with = fingerprint([*(sha256(method.model / name) for name in (WEIGHTS, CONFIG)), *settings, *more])
+        self.made_with = fingerprint([*work.made_with, str(wanted.encoding), wanted.start, wanted.duration])
 
-    def separate(self, songs: Sequence[tuple[Path, Path]], report: MakeReport = lambda songs: Report()) -> list[Outcome]:
+    def make(self, songs: Sequence[tuple[Path, Path]], report: MakeReport = lambda songs: Report()) -> list[Outcome]:
         """The outcome of each song, which is given with its folder below OUT."""
         jobs = [job_of(song, below, self.wanted, [MIXTURE] if self.wanted.in_one else self.chosen) for song, below in songs]
         self.report, self.refused = report([job.song for job in jobs]), refused(jobs)
         done: dict[Job, Outcome] = {}
         with ThreadPoolExecutor(self.cores) if self.cores > 1 else nullcontext() as self.pool, closing(self.report):
             if len(self.refused) < len(jobs):
-                self.report.begin(self.separator.device, self.cores)
+                self.report.begin(self.work.device, self.cores)
             try:
                 if min(self.cores, len(jobs)) == 1:
                     done |= ((job, self._outcome(job)) for job in jobs)
@@ -299,14 +198,12 @@ class Batch:
         with ExitStack() as stack:
             form = own.sample_rate, own.channels
             sinks = {name: stack.enter_context(formats.sink(path, encoding, *form)) for name, path in raw.items()}
-            plan, blocks = self.method.plan(self.separator.config, own), _blocks(song, first, own.frames)
-            for block in parts(self.separator, blocks, own, plan, encoding.grain, self.pool):
+            for block in self.work.blocks(_blocks(song, first, own.frames), own, encoding.grain, self.pool):
                 if self.stopped.is_set():
                     raise _Stopped
-                by_name = dict(zip(self.separator.config.parts, block, strict=True))
                 for name, sink in sinks.items():
-                    sink.write(block.sum(0) if name == MIXTURE else by_name[name])
-                done += block.shape[1]
+                    sink.write(block[name])
+                done += len(block[MIXTURE])
                 self.report.move(song, done / own.sample_rate, own.frames / own.sample_rate)
 
     def _finished(self, job: Job, new: Path, raw: Mapping[str, Path], mark: Echo) -> dict[Path, Path]:
@@ -316,10 +213,10 @@ class Batch:
             here = new / (path.name if job.alone else f"{number}-{path.name}")
             made[here] = path
             if name == LISTEN:
-                from unsung.reporting.song import SEPARATED, write_page  # here: only pages need pictures
+                from unsung.reporting.song import write_page  # here: only pages need pictures
 
                 sounds = {title: audio.read(part) for title, part in raw.items()}
-                write_page(here, job.song.name, SEPARATED, {job.song.name: sounds}, audio.facts(raw[MIXTURE]).sample_rate)
+                write_page(here, job.song.name, self.work.told, {job.song.name: sounds}, audio.facts(raw[MIXTURE]).sample_rate)
                 formats.sign(here, mark)
             elif self.wanted.in_one:
                 titles = [MIXTURE, *self.chosen, *[""] * (formats.STEMS - len(self.chosen))]

@@ -171,8 +171,9 @@ def separate_once(folder: Path) -> None:
     """Separate a song in one thread: what torch makes for a network is there for every fork."""
     from tests.faults.tables import make_template
     from unsung.config.schema import Separate
+    from unsung.places import Wanted
     from unsung.separation import Method
-    from unsung.songs import Wanted, separate_songs
+    from unsung.songs import separate_songs
 
     template = make_template(folder)
     how = Separate(window_seconds=8.0, overlap=0.25, batch_size=4, accelerator="cpu", int8=False)

@@ -12,7 +12,6 @@ from unsung.reporting import figures, markdown
 from unsung.reporting.page import PARTS, version
 
 N_FFT = 2048  # of the pictures
-SEPARATED = "The song, and what it was separated into. Clips are mp3 with the same gain."
 
 
 def write_page(path: Path, title: str, told: str, songs: Mapping[str, Mapping[str, Samples]], sample_rate: int) -> None:

@@ -17,6 +17,7 @@ from unsung.restyle.evaluation import OURS
 from unsung.restyle.pairs import Pair
 from unsung.restyle.schema import Params
 from unsung.restyle.scores import CONTENT, SHARES
+from unsung.restyle.transformer import SPREAD
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
 YARDSTICKS = (TRUTH, "mels of the truth")  # which know the truth
@@ -60,7 +61,7 @@ def write_report(path: Path, results: Results, shown: Mapping[str, Mapping[str, 
         shares=ordered[["system", *SHARES, "both", "both_low", "both_high"]],
         songs=results.songs[results.songs["system"] == OURS].drop(columns="system"),
         vocoders=results.vocoders,
-        best=results.curve.loc[results.curve["valid_distance"].idxmin()],
+        best=results.curve.loc[(results.curve["valid_distance"] / SPREAD + results.curve["valid_texture"]).idxmin()],
         last=results.curve.iloc[-1],
         pictures={song: _draw(song, sounds, path.parent / "figures", params) for song, sounds in shown.items()},
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from torch import Generator, Tensor, nn
@@ -32,7 +33,7 @@ class Config(BaseModel):
 
     format: Literal[1] = FORMAT
     style: StemName  # that it gives
-    sees: Literal["mel", "poor"]  # of a song
+    sees: Literal["mel", "poor"]  # of a song: all, or what is poor in style alone
     sample_rate: SampleRate
     n_fft: WindowSize
     hop_length: PositiveInt  # samples
@@ -65,18 +66,18 @@ class Restyler(nn.Module):
         super().__init__()
         self.config, self.process = config, config.built_process()
         gated = config.sees == "mel"
-        channels = config.bands if gated else CHANNELS
+        channels = CHANNELS + config.bands * gated
         self.network = MusicTransformer(channels, config.bands, gated, has_state(self.process), config.network)
 
     def image(self, waveform: Float[Tensor, "batch sample"]) -> transformer.Image:
-        """What the network sees of a song."""
-        mel = self.config.mel
-        return normalised(mel.forward(waveform)) if self.config.sees == "mel" else poor(waveform, mel)
+        """What the network sees of a song: what is poor in style, and before it the log-mels."""
+        mel, rest = self.config.mel, poor(waveform, self.config.mel)
+        return torch.cat([normalised(mel.forward(waveform)), rest], dim=1) if self.config.sees == "mel" else rest
 
     def forward(self, waveform: Float[Tensor, "batch sample"], rngs: Sequence[Generator]) -> LogMel:
         """Log-mels of the song in the other style, (batch, bands, sample // hop_length + 1)."""
         image = self.image(waveform)
-        y = image if self.config.sees == "mel" else normalised(self.config.mel.forward(waveform))
+        y = image[:, : self.config.bands] if self.config.sees == "mel" else normalised(self.config.mel.forward(waveform))
         return log_mel(self.process.sample(lambda state, time: self.network(image, state, time), y, rngs))
 
     def save(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Train a Restyler with Lightning. A run that was killed goes on and ends with the same weights.
 
 Each validation ends an epoch: the distance of the log-mels of all valid songs to their truth. The
-averaged weights with the least distance are kept; the whole state goes to `scratch`.
+averaged weights with the least loss are kept; the whole state goes to `scratch`.
 """
 
 import logging
@@ -29,7 +29,7 @@ from unsung.restyle import texture
 from unsung.restyle.batches import Pairs, whole_pair
 from unsung.restyle.restyler import Config, Restyler
 from unsung.restyle.schema import Params, Train
-from unsung.restyle.transformer import log_mel, normalised
+from unsung.restyle.transformer import SPREAD, log_mel, normalised
 
 EMA_DECAY = 0.99
 
@@ -118,23 +118,28 @@ class Training(LightningModule):
         restyler, mel = self.restyler, self.restyler.config.mel
         rngs = generators([(self.params.seed, 3, int(number)) for number in batch["number"]], self.device)
         image, truth = restyler.image(batch["source"]), normalised(mel.forward(batch["target"]))
-        y = image if restyler.config.sees == "mel" else normalised(mel.forward(batch["source"]))
+        y = normalised(mel.forward(batch["source"]))
         state, time = restyler.process.corrupt(truth, y, rngs)
         distance = functional.l1_loss if self.params.train.loss == "l1" else functional.mse_loss
         found = restyler.network(image, state, time)
         spread, moments = texture.losses(log_mel(found.float()), log_mel(truth), mel)
-        weights = self.params.train
-        loss = distance(found, truth) + weights.spread * spread + weights.moments * moments
+        share = self.global_step / self.params.train.steps  # what is near first, then its texture
+        loss = distance(found, truth) + share * self.weighed(spread, moments)
         self.log("loss", loss.detach(), prog_bar=True, on_epoch=True, on_step=True, batch_size=len(image))
         return loss
 
     def validation_step(self, number: int, index: int) -> None:
-        """Mean absolute distance of the log-mels of a segment to the truth."""
+        """Mean absolute distance of the log-mels of a segment to the truth, and that of texture."""
         rngs = generators([(self.params.seed, 4, number)], self.device)
         source, target = whole_pair(self.valid, number, self.params)
         found = self.averaged(source[None].to(self.device), rngs)
         truth = self.averaged.config.mel.forward(target[None].to(self.device))
         self.log("valid_distance", (found - truth).abs().mean(), prog_bar=True, batch_size=1)
+        self.log("valid_texture", self.weighed(*texture.losses(found, truth, self.averaged.config.mel)), batch_size=1)
+
+    def weighed(self, spread: Tensor, moments: Tensor) -> Tensor:
+        """The loss of texture."""
+        return self.params.train.spread * spread + self.params.train.moments * moments
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step the weights, then their moving average."""
@@ -161,13 +166,14 @@ class Keeper(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Training)
         row = {"train_loss": float(trainer.callback_metrics["loss_epoch"])}
-        row["valid_distance"] = float(trainer.callback_metrics["valid_distance"])
+        row |= {name: float(trainer.callback_metrics[name]) for name in ("valid_distance", "valid_texture")}
         if not all(map(math.isfinite, row.values())):
             what = f"training diverged before step {trainer.global_step}: the loss is not a number"
             raise UserError(f"{what}; lower train.learning_rate")
         self.curve.append({"step": trainer.global_step, **row})
-        if row["valid_distance"] < self.best:
-            self.best = row["valid_distance"]
+        loss = row["valid_distance"] / SPREAD + row["valid_texture"]  # as in training, at its end
+        if loss < self.best:
+            self.best = loss
             with atomically(self.folder / "best") as partial:
                 pl_module.averaged.save(partial)
 

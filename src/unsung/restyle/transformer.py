@@ -41,14 +41,14 @@ class Settings(Section):
 class MusicTransformer(nn.Module):
     """The network: an image of a song in, normalised log-mels in another style out.
 
-    If the image is the song's own log-mels (`gated`), the output is a gated part of them and what
-    is added. A network with a state sees that too, and the time of the process.
+    If the image begins with the song's own log-mels (`gated`), the output is a gated part of them
+    and what is added. A network with a state sees that too, and the time of the process.
     """
 
     def __init__(self, channels: int, bands: int, gated: bool, has_state: bool, settings: Settings) -> None:
         super().__init__()
         dim = settings.dim
-        self.dim, self.gated, self.has_state = dim, gated, has_state
+        self.dim, self.bands, self.has_state = dim, bands, has_state
         self.first = nn.Conv1d(channels + bands * has_state, dim, 3, padding=1)
         self.second = nn.Conv1d(dim, dim, 3, stride=2, padding=1)
         self.time = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim)) if has_state else None
@@ -73,7 +73,8 @@ class MusicTransformer(nn.Module):
         added = self.added(features)
         if self.gate is None:
             return added
-        return normalised(torch.logaddexp(log_mel(image) + functional.logsigmoid(self.gate(features)), log_mel(added)))
+        kept = log_mel(image[:, : self.bands]) + functional.logsigmoid(self.gate(features))
+        return normalised(torch.logaddexp(kept, log_mel(added)))
 
 
 def normalised(mel: LogMel) -> LogMel:
