@@ -12,6 +12,7 @@ from unsung.restyle.batches import shard_settings, true_pairs
 from unsung.restyle.folder import CONFIG, WEIGHTS
 from unsung.restyle.restyler import Restyler
 from unsung.restyle.schema import load
+from unsung.restyle.tuning import predicted_pairs
 from unsung.restyle.vocoder.judging import better
 from unsung.restyle.vocoder.network import Vocoder
 from unsung.restyle.vocoder.training import train
@@ -25,7 +26,7 @@ def main() -> None:
     known = [tuning.model_dump(), params.train.pairs, params.data.model_dump(), params.seed]
     with scratch("restyle-tune", fingerprint(known, files)) as folder:
         if tuning.steps:
-            train(vocoder, model.predicted_pairs(shards, Restyler.load(TRAINED / "best"), params), tuning, params.seed, folder)
+            train(vocoder, predicted_pairs(shards, Restyler.load(TRAINED / "best"), params), tuning, params.seed, folder)
         name, table = better(vocoder, true_pairs(valid, params))
         with atomically(MODEL) as partial:
             shutil.copytree(TRAINED / "best", partial)

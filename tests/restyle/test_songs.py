@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +6,7 @@ import pytest
 import soundfile
 import torch
 
-from tests.conftest import ROOT
+from tests.faults.runner import Limits
 from unsung import audio
 from unsung.config.schema import Separate
 from unsung.errors import UserError
@@ -103,20 +101,18 @@ def test_silence_is_one_line(folder, tmp_path):
     assert not (tmp_path / "out/silent").exists()
 
 
-def run(*arguments, folder):
-    command = [sys.executable, "-c", "from unsung.cli import run; run()", "restyle", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")})
+def test_the_command_tells_a_program_and_a_person(song, folder, tmp_path, runner):
+    def run(*arguments):
+        return runner.run(["restyle", *map(str, arguments)], tmp_path, Limits(), 60)
 
-
-def test_the_command_tells_a_program_and_a_person(song, folder, tmp_path):
-    done = run(song, "--model", folder, "--window", 2, "--json", "--out", tmp_path / "out", folder=tmp_path)
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert not done.returncode and told[-1]["files"] == {"carol": str(tmp_path / "out/song/carol.flac")}
+    done = run(song, "--model", folder, "--window", 2, "--json", "--out", tmp_path / "out")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert not done.code and told[-1]["files"] == {"carol": str(tmp_path / "out/song/carol.flac")}
     for arguments, said in (
         ([song], "restyle/models/best is not here; train a model (make restyle, in a checkout), or name one with --model"),
         ([song, "--model", tmp_path], "is not a model that restyles: config.json is missing"),
         ([song, "--model", folder, "--style", "jazz"], "has no style jazz; it has carol"),
         ([tmp_path / "none.wav", "--model", folder], "none.wav"),
     ):
-        done = run(*arguments, folder=tmp_path)
-        assert done.returncode == 1 and said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+        done = run(*arguments)
+        assert done.code == 1 and said in done.err and len(done.err.strip().splitlines()) == 1

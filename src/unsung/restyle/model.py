@@ -7,17 +7,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from unsung.data.shards import Shards
-from unsung.devices import generators
 from unsung.errors import UserError
-from unsung.restyle.batches import whole_pair
 from unsung.restyle.restyler import WHAT_TO_DO, Restyler
-from unsung.restyle.schema import Params
 from unsung.restyle.vocoder.network import Vocoder
 from unsung.restyle.vocoder.streaming import NAMES, Name, System, system
-from unsung.restyle.vocoder.training import Pair
 
 VOCODER, WAY = "vocoder", "way.json"
 
@@ -60,13 +53,3 @@ def _known(way: str) -> Name:
         if name == way:
             return name
     raise UserError(f"there is no vocoder {way}; choose {', '.join(NAMES)}")
-
-
-def predicted_pairs(shards: Shards, restyler: Restyler, params: Params) -> list[Pair]:
-    """The log-mels that a restyler predicts of all segments, beside the waveforms of the truth."""
-    found = []
-    for number in range(len(shards.rows)):
-        source, target = whole_pair(shards, number, params)
-        with torch.no_grad():
-            found.append((restyler(source[None], generators([(params.seed, 6, number)], source.device))[0], target))
-    return found
