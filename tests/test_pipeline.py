@@ -38,6 +38,9 @@ SMALL = {
 }
 
 
+LEFT_OUT = ("tests/", "metrics/", "reports/", "dvc.lock", "restyle/")  # the last is the other pipeline: tests/restyle
+
+
 class Repository:
     """A clone with small params, in which commands run as in a terminal."""
 
@@ -47,7 +50,7 @@ class Repository:
         self.folder = folder
         listed = self.run("git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard").stdout
         for name in listed.split("\n"):
-            if name and (ROOT / name).is_file() and not name.startswith(("tests/", "metrics/", "reports/", "dvc.lock")):
+            if name and (ROOT / name).is_file() and not name.startswith(LEFT_OUT):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, folder / name)
         text = (folder / "params.yaml").read_text()
@@ -69,8 +72,12 @@ class Repository:
         return done
 
     def stages_run(self, *command: str) -> list[str]:
-        """Run a dvc command; the stages that ran and were not restored from the run cache."""
-        return re.findall(r"^Running stage '(\w+)'", self.run("dvc", *command).stdout, re.MULTILINE)
+        """Run a dvc command; the stages that ran and were not restored, in the order of STAGES.
+
+        DVC may take sweep and separate in either order, because neither needs the other.
+        """
+        ran = re.findall(r"^Running stage '(\w+)'", self.run("dvc", *command).stdout, re.MULTILINE)
+        return sorted(ran, key=STAGES.index)
 
     def commit(self) -> None:
         """Commit everything."""

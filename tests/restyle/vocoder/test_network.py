@@ -5,9 +5,10 @@ import torch
 
 from tests.restyle.vocoder.sounds import MEL, SETTINGS, notes, vocoder
 from unsung.errors import UserError
+from unsung.restyle.folder import CONFIG, WEIGHTS
 from unsung.restyle.mel import Mel
 from unsung.restyle.vocoder.griffin_lim import consistent, magnitudes
-from unsung.restyle.vocoder.network import CONFIG, WEIGHTS, Settings, Vocoder, begin
+from unsung.restyle.vocoder.network import Settings, Vocoder, begin
 
 
 @pytest.mark.parametrize("mel", [MEL, Mel(16_000, 512, 128, 64), Mel(16_000, 600, 150, 30)])
