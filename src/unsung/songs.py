@@ -73,8 +73,10 @@ class Work(Protocol):
     def made_with(self) -> list[object]:
         """Models and settings: if they are the same, so are the parts."""
 
-    def blocks(self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None) -> Iterator[Mapping[str, Grid]]:
-        """The parts of a stream in blocks, and the song itself as MIXTURE."""
+    def blocks(
+        self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None, mixture: bool
+    ) -> Iterator[Mapping[str, Grid]]:
+        """The parts of a stream in blocks and, if it is wanted, the song itself as MIXTURE."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,14 @@ class Separating:
         cut = self.method.separate.model_dump(exclude={"accelerator"})
         return [*files, cut, self.separator.process.settings.model_dump(), self.method.seed, self.method.bfloat16]
 
-    def blocks(self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None) -> Iterator[Mapping[str, Grid]]:
+    def blocks(
+        self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None, mixture: bool
+    ) -> Iterator[Mapping[str, Grid]]:
         """See Work; the parts add up to the song."""
         plan = self.method.plan(self.separator.config, own)
         for block in parts(self.separator, song, own, plan, grain, pool):
-            yield {MIXTURE: block.sum(0), **dict(zip(self.parts, block, strict=True))}
+            whole = {MIXTURE: block.sum(0)} if mixture else {}
+            yield {**whole, **dict(zip(self.parts, block, strict=True))}
 
 
 class Batch:
@@ -198,12 +203,12 @@ class Batch:
         with ExitStack() as stack:
             form = own.sample_rate, own.channels
             sinks = {name: stack.enter_context(formats.sink(path, encoding, *form)) for name, path in raw.items()}
-            for block in self.work.blocks(_blocks(song, first, own.frames), own, encoding.grain, self.pool):
+            for block in self.work.blocks(_blocks(song, first, own.frames), own, encoding.grain, self.pool, MIXTURE in sinks):
                 if self.stopped.is_set():
                     raise _Stopped
                 for name, sink in sinks.items():
                     sink.write(block[name])
-                done += len(block[MIXTURE])
+                done += len(block[self.chosen[0]])
                 self.report.move(song, done / own.sample_rate, own.frames / own.sample_rate)
 
     def _finished(self, job: Job, new: Path, raw: Mapping[str, Path], mark: Echo) -> dict[Path, Path]:

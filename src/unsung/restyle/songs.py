@@ -23,8 +23,8 @@ from unsung.progress import Outcome, Report
 from unsung.restyle.folder import CONFIG, WEIGHTS
 from unsung.restyle.model import VOCODER, WAY, Model
 from unsung.restyle.restyling import Manner, restyled
-from unsung.separation import Method, parts
-from unsung.songs import MIXTURE, Batch, MakeReport
+from unsung.separation import Method
+from unsung.songs import MIXTURE, Batch, MakeReport, Separating
 
 VOCALS = "vocals"
 FILES = (CONFIG, WEIGHTS, WAY, f"{VOCODER}/{CONFIG}", f"{VOCODER}/{WEIGHTS}")
@@ -38,7 +38,7 @@ class Restyling:
     model: Model
     manner: Manner
     strength: float  # 0 is the song itself, to the last bit
-    keep: Method | None  # how to separate what stays as it is
+    keep: Separating | None  # what takes out the voice that stays as it is
     told = "The song as it is, and in the other style. Clips are mp3 with the same gain."
 
     @property
@@ -55,19 +55,20 @@ class Restyling:
     def made_with(self) -> list[object]:
         """The models, how they are used, and how much of them is heard."""
         mine: list[object] = [sha256(self.folder / name) for name in FILES]
-        kept = [sha256(self.keep.model / name) for name in (CONFIG, WEIGHTS)] if self.keep else []
+        kept = self.keep.made_with if self.keep else []
         return [*mine, *kept, str(self.manner), self.strength]
 
-    def blocks(self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None) -> Iterator[Mapping[str, Grid]]:
-        """See songs.Work: the song, and the song in the other style."""
-        mixture, band, voice = self._apart(song, own, grain, pool)
-        heard, kept = itertools.tee(band)  # what waits between them is some windows long
-        changed = audio.rebatched(audio.fitted(self._restyled(heard, own), maxsize, own.channels))
+    def blocks(
+        self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None, mixture: bool
+    ) -> Iterator[Mapping[str, Grid]]:
+        """See songs.Work; the song itself is there anyway."""
+        heard, kept = itertools.tee(self._apart(song, own, grain, pool))  # what waits between them is some windows long
+        changed = self._restyled((band for _, band, _ in heard), own)
         low, high = grain.limits
         silent = True
-        for whole, rest, vocals, other in zip(mixture, audio.rebatched(kept), voice, changed, strict=False):
-            mixed = (1 - self.strength) * rest + self.strength * other[: len(rest)]
-            grid = vocals + audio.to_grid(mixed, grain.bits) if self.strength else whole
+        for (whole, band, voice), other in zip(kept, audio.rebatched(audio.fitted(changed, maxsize, own.channels)), strict=False):
+            mixed = (1 - self.strength) * band + self.strength * other[: len(band)]
+            grid = voice + audio.to_grid(mixed, grain.bits) if self.strength else whole
             silent = silent and not whole.any()
             yield {MIXTURE: whole, self.parts[0]: np.clip(grid, low, high)}
         if silent:
@@ -75,22 +76,14 @@ class Restyling:
 
     def _apart(
         self, song: Iterable[Samples], own: Facts, grain: Grain, pool: Executor | None
-    ) -> tuple[Iterator[Grid], Iterator[Samples], Iterator[Grid]]:
-        """The song, what is restyled, and what stays; the last is silent if nothing is kept."""
+    ) -> Iterator[tuple[Grid, Samples, Grid | int]]:
+        """The song, what of it is restyled, and the voice that stays, or 0; block by block."""
         if not self.keep:
-            one, two, three = itertools.tee(audio.rebatched(song), 3)
-            grids = (audio.to_grid(block, grain.bits) for block in one)
-            return grids, two, (np.zeros(block.shape, np.int64) for block in three)
-        separator = self.keep.load()
-        if VOCALS not in separator.config.targets:
-            raise UserError(
-                f"{self.keep.model} takes out {', '.join(separator.config.targets)}, no vocals; choose another --separator"
-            )
-        number = separator.config.parts.index(VOCALS)
-        found = parts(separator, song, own, self.keep.plan(separator.config, own), grain, pool)
-        pairs = itertools.tee(((block.sum(0), block[number]) for block in found), 3)
-        bands = ((whole - voice) / FULL_SCALE for whole, voice in pairs[1])
-        return (whole for whole, _ in pairs[0]), bands, (voice for _, voice in pairs[2])
+            yield from ((audio.to_grid(block, grain.bits), block, 0) for block in audio.rebatched(song))
+            return
+        for block in self.keep.blocks(song, own, grain, pool, mixture=True):
+            whole, voice = block[MIXTURE], block[VOCALS]
+            yield whole, (whole - voice) / FULL_SCALE, voice
 
     def _restyled(self, band: Iterable[Samples], own: Facts) -> Iterator[Samples]:
         """In the other style, at the song's rate, the same in all channels."""
@@ -117,10 +110,13 @@ def load(folder: Path, style: str, manner: Manner, strength: float, keep: Method
     """A model that gives this style; an empty style is the model's own.
 
     Raises:
-        UserError: the model cannot be read, or has another style.
+        UserError: a model cannot be read, or has another style, or takes out no vocals.
     """
     model = Model.load(folder)
     known = model.restyler.config.style
     if style and style != known:
         raise UserError(f"{folder} has no style {style}; it has {known}")
-    return Restyling(folder, model, manner, strength, keep)
+    separating = Separating(keep.load(), keep) if keep else None
+    if separating and VOCALS not in (targets := separating.separator.config.targets):
+        raise UserError(f"{separating.method.model} takes out {', '.join(targets)}, no vocals; choose another --separator")
+    return Restyling(folder, model, manner, strength, separating)
