@@ -30,7 +30,8 @@ demo-check: .venv/installed  ## Compare what make demo came to with what is comm
 	@set -o pipefail; $(IN_VENV) unsung compare HEAD --md --fail-below -1 --anyway | tee -a "$${GITHUB_STEP_SUMMARY:-/dev/null}"
 
 test: .venv/installed  ## Run the tests, at most 6 minutes on 2 cores
-	$(IN_VENV) OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder  # two processes' OpenMP threads would wait for each other
+# One thread, because two processes' OpenMP threads would wait for each other; compiled code is kept, because 200 Pythons start.
+	$(IN_VENV) OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-base: .venv/installed  ## Install unsung alone, with the oldest and the newest releases that it allows, and try it (network, 12 GB, 15 minutes)
 	$(IN_VENV) python benchmarks/install.py

@@ -452,7 +452,7 @@ FAULTS = [
     Fault("no workers", "score references estimates --workers 0", "--workers", code=2, make=arrange),
     Fault("an engine that is not there", f"{SCORE} --engine matlab", "--engine", code=2, make=arrange),
     # the machine
-    Fault("too little memory", SCORE, "the memory is full", make=lambda h: arrange(h, 60.0), limits=Limits(memory=MEGABYTE)),
+    Fault("too little memory", SCORE, "the memory is full", make=lambda h: arrange(h, 600.0), limits=Limits(memory=MEGABYTE)),
     Fault("stdout is closed", SCORE, "stdout is not open", make=arrange, limits=Limits(closed=(1,))),
     Fault("nothing is open", f"{SCORE} --json scores.json", code=1, make=arrange, limits=Limits(closed=(0, 1, 2)), after=scored),
     Fault("stdout is full", SCORE, "stdout cannot grow", make=arrange, limits=Limits(stdout="/dev/full")),
