@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests import large  # noqa: F401 (before unsung)
 from tests.faults.runner import Runner
 from unsung.config.params import load_params
 from unsung.config.schema import Compute, Params
