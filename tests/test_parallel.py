@@ -1,29 +1,19 @@
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from functools import partial
-from pathlib import Path
 
 import dask
-import numpy as np
 import pytest
 from distributed import LocalCluster
 
 from tests.conftest import ROOT, workers
+from tests.tasks import die, fail, linger, product, relative, solve_threads, square, strike
 from unsung import parallel
 from unsung.errors import UserError
 from unsung.files import sha256
-
-
-def square(x: int) -> tuple[int, int]:
-    return x * x, os.getpid()
-
-
-def fail(x: int) -> int:
-    raise UserError(f"{x} is wrong")
 
 
 @pytest.fixture(scope="module")
@@ -56,22 +46,8 @@ def test_nothing_gives_nothing(compute):
     assert parallel.over(square, [], compute, "test") == []
 
 
-def product(seed: int) -> bytes:
-    values = np.random.default_rng(seed).standard_normal((300, 300))
-    return (values @ values).tobytes()
-
-
 def test_the_result_does_not_depend_on_the_workers(compute):
     assert parallel.over(product, range(3), workers(1), "test") == parallel.over(product, range(3), compute, "test")
-
-
-def solve_threads(_: int) -> set[int]:
-    from threadpoolctl import threadpool_info
-
-    from unsung.scoring.scorer import museval_metrics
-
-    assert museval_metrics()
-    return {library["num_threads"] for library in threadpool_info() if library["internal_api"] == "openblas"}
 
 
 def test_linear_algebra_runs_on_one_thread(compute):
@@ -99,27 +75,10 @@ def test_workers_are_no_more_than_the_cores_that_are_ours(monkeypatch):
     assert parallel.default_workers() == 16
 
 
-def relative(name: str) -> str:
-    Path(name).write_text(f"{time.time()} {os.getpid()}")
-    return str(Path(name).resolve())
-
-
 def test_workers_of_a_cluster_work_in_the_folder_of_the_run(cluster, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = parallel.over(relative, ["a", "b"], workers(1, cluster.scheduler_address), "test")
     assert found == [str(tmp_path / "a"), str(tmp_path / "b")]
-
-
-def linger(job: tuple[int, Path]) -> tuple[int, int]:
-    """Note the beginning, take a while, and note the end."""
-    number, log = job
-    (log / f"{number}-{os.getpid()}.begun").touch()
-    if number == 3 and not (log / "victim").exists():  # the first who comes here dies in the middle of its work
-        (log / "victim").write_text(str(os.getpid()))
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.05)
-    (log / f"{number}-{os.getpid()}.done").touch()
-    return number, os.getpid()
 
 
 def test_a_worker_that_is_killed_midway_costs_no_track(tmp_path):
@@ -135,10 +94,6 @@ def test_a_worker_that_is_killed_midway_costs_no_track(tmp_path):
     assert dict(found)[3] != victim and not (tmp_path / f"3-{victim}.done").exists()
     again = {number for number in begun if begun.count(number) > 1}
     assert "3" in again and len(again) < 10
-
-
-def die(_: int) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_work_that_kills_every_worker_is_one_line(tmp_path):
@@ -196,16 +151,6 @@ def test_a_scheduler_that_dies_is_never_taken_for_done(tmp_path):
         for process in processes:
             process.kill()
             process.wait()
-
-
-def strike(job: tuple[int, Path, int]) -> int:
-    """Work for a while; the fourth kills the scheduler."""
-    number, log, scheduler = job
-    if number == 3:
-        os.kill(scheduler, signal.SIGKILL)
-    time.sleep(0.2)
-    (log / f"{number}.done").touch()
-    return number
 
 
 def test_the_stages_own_work_on_a_cluster_gives_the_same_bytes(cluster, tmp_path, raw_tracks, params):

@@ -8,7 +8,7 @@ from stages import METRICS, REPORTS, SCORES, STEMS, SYSTEMS, TRAINED
 from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
 from unsung.files import atomically
-from unsung.restyle.pairs import read_pairs
+from unsung.restyle.pairs import read_songs
 from unsung.restyle.report import Results, metrics, versions, write_listening_page, write_report
 from unsung.restyle.schema import load
 
@@ -17,7 +17,7 @@ def main() -> None:
     params = load()
     tables = (SCORES / "songs.csv", SCORES / "systems.csv", REPORTS / "vocoders.csv", TRAINED / "curve.csv")
     results = Results(*map(pd.read_csv, tables))
-    test = read_pairs(read_index(STEMS / "test"), params.data.source, params.data.target)
+    test = read_songs(read_index(STEMS / "test"), params.data.source, params.data.target)
     shown = {song.name: versions(song, SYSTEMS, params) for song in test[: params.report.tracks]}
     write_report(REPORTS / "report.md", results, shown, params)
     write_listening_page(REPORTS / "listen.html", shown, params)

@@ -5,7 +5,7 @@ import torch
 from tests.restyle.bands import MEL, song
 from unsung.restyle.baselines import INPUT, TRUTH, baselines, fit_mean_frame, fit_nearest, fit_regression, log_mel
 from unsung.restyle.mel import Mel
-from unsung.restyle.pairs import Pair
+from unsung.restyle.pairs import Examples, Pair, Song
 
 
 class Listener:
@@ -18,7 +18,7 @@ class Listener:
 
 @pytest.fixture(scope="module")
 def train():
-    return [song(seed)[0] for seed in (1, 2, 3)]
+    return Examples.of([song(seed)[0] for seed in (1, 2, 3)])
 
 
 def test_every_baseline_gives_a_waveform_as_long_as_the_song(train):
@@ -42,22 +42,22 @@ def test_only_the_yardsticks_look_at_the_truth(train):
 
 def test_the_nearest_song_of_a_training_input_is_itself_however_loud(train):
     nearest = fit_nearest(train, MEL.sample_rate)
-    for pair in train:
-        assert np.array_equal(nearest(Pair("", 0.5 * pair.input, pair.input)), pair.truth)
+    for mine, target in zip(train.inputs, train.targets, strict=True):
+        assert np.array_equal(nearest(Song("", 0.5 * mine)), target)
 
 
 def test_the_mean_frame_is_held(train):
     system = fit_mean_frame(train, MEL, vocoder := Listener())
-    system(train[0])
-    expected = np.mean([log_mel(pair.truth, MEL).numpy() for pair in train], axis=(0, 2))
-    assert vocoder.given.shape == (128, len(train[0].input) // 256 + 1)
+    system(Song("", train.inputs[0]))
+    expected = np.mean([log_mel(target, MEL).numpy() for target in train.targets], axis=(0, 2))
+    assert vocoder.given.shape == (128, len(train.inputs[0]) // 256 + 1)
     np.testing.assert_allclose(vocoder.given.numpy(), expected[:, None].repeat(vocoder.given.shape[1], 1), atol=1e-4)
 
 
 def test_the_regression_learns_what_is_linear_in_log_mels(train):
     """Every target is its input, 6 dB softer and two frames late."""
     few = Mel(MEL.sample_rate, MEL.n_fft, MEL.hop_length, bands=12)
-    late = [Pair(p.name, p.input[512:], 0.5 * p.input[:-512]) for p in train]
-    fit_regression(late[:2], few, vocoder := Listener())(late[2])
-    start, truth = log_mel(late[2].input, few), log_mel(late[2].truth, few)
+    late = [(x[512:], 0.5 * x[:-512]) for x in train.inputs]
+    fit_regression(Examples(*zip(*late[:2], strict=True), True), few, vocoder := Listener())(Song("", late[2][0]))
+    start, truth = (log_mel(waveform, few) for waveform in late[2])
     assert (vocoder.given - truth)[:, 8:-8].abs().mean() < 0.35 * (start - truth).abs().mean()

@@ -5,7 +5,7 @@ from scipy.signal import lfilter
 from tests.restyle.bands import MEL
 from unsung.errors import UserError
 from unsung.restyle.equaliser import fit_equaliser
-from unsung.restyle.pairs import Pair, fitted
+from unsung.restyle.pairs import Examples, Pair, fitted
 
 
 def noise(seed):
@@ -17,7 +17,9 @@ def filtered(waveform):
 
 
 def test_it_learns_a_filter_and_applies_it_to_others():
-    equaliser = fit_equaliser([Pair(str(seed), noise(seed), filtered(noise(seed + 50))) for seed in range(10)], MEL)
+    equaliser = fit_equaliser(
+        Examples(*zip(*((noise(seed), filtered(noise(seed + 50))) for seed in range(10)), strict=True), False), MEL
+    )
     x = noise(100)
     power = [np.abs(np.fft.rfft(y)) ** 2 for y in (equaliser(Pair("", x, x)), filtered(x))]
     mine, his = (10 * np.log10(p[: 16_000 // 100 * 100].reshape(100, -1).mean(axis=1)) for p in power)
@@ -26,9 +28,9 @@ def test_it_learns_a_filter_and_applies_it_to_others():
 
 def test_gains_are_bounded_where_the_input_has_nothing():
     silence = np.zeros(32_000, np.float32)
-    gains = fit_equaliser([Pair("", silence, noise(0))], MEL).gains
+    gains = fit_equaliser(Examples([silence], [noise(0)], True), MEL).gains
     assert gains.max() == 100
-    assert fit_equaliser([Pair("", silence, silence)], MEL).gains.eq(1).all()
+    assert fit_equaliser(Examples([silence], [silence], True), MEL).gains.eq(1).all()
 
 
 def test_pairs_must_have_one_length_and_numbers():

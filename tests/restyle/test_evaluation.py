@@ -5,6 +5,7 @@ from tests.restyle.bands import MEL, song
 from unsung.errors import UserError
 from unsung.restyle.baselines import INPUT, TRUTH
 from unsung.restyle.evaluation import score_songs
+from unsung.restyle.pairs import Examples, Song
 from unsung.restyle.scores import MEASURES, SHARES, fit_judge
 
 SYSTEMS = {
@@ -18,7 +19,7 @@ SEEN = (5, 6, 1, 2, 3)
 
 @pytest.fixture(scope="module")
 def judge():
-    return fit_judge([song(seed)[0] for seed in (1, 2, 3, 4)], MEL)
+    return fit_judge(Examples.of([song(seed)[0] for seed in (1, 2, 3, 4)]), MEL)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,14 @@ def test_systems_have_means_but_one_distance_of_all_songs(tables, judge):
 def test_the_input_has_none_of_both_and_the_truth_all(tables):
     both = tables[1].set_index("system")["both"]
     assert both[INPUT] == 0 and both[TRUTH] == 1 and both["halves"] < 0.9
+
+
+def test_songs_without_a_truth_have_shares_all_the_same(judge):
+    asked = [Song(str(seed), song(seed)[0].input) for seed in SEEN]
+    systems = {INPUT: SYSTEMS[INPUT], "carols": lambda found: song(int(found.name))[0].truth}
+    table = score_songs(asked, systems, judge)[1].set_index("system")
+    assert table["both"][INPUT] == 0 and table["both"]["carols"] > 0.4 and table["mel_l1"].isna().all()
+    assert (table["both_low"] <= table["both"]).all() and (table["both"] <= table["both_high"]).all()
 
 
 def test_few_songs_have_no_interval(judge):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, song, write_song
 from tests.restyle.conftest import SMALL
 
 PIPELINE = YAML(typ="safe").load(ROOT / "restyle/dvc.yaml")["stages"]
@@ -68,15 +68,40 @@ def test_no_test_song_can_touch_the_weights():
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A folder with the pipeline and small params, after all stages."""
-    folder = tmp_path_factory.mktemp("project")
+def projects(tmp_path_factory):
+    """The pipeline with small params after all stages: on the demo's pairs, and without pairs."""
+    paired, unpaired, songs = (tmp_path_factory.mktemp(name) for name in ("paired", "unpaired", "songs"))
+    for number, style in enumerate(["pop"] * 4 + ["carol"] * 4):
+        write_song(songs / style, {f"{style} {number}": sum(song(number, 4.0, 8000).values())}, 8000)
+    prepare(paired, {})
+    prepare(unpaired, {"data.provider": "unaligned", "data.root": str(songs), "train.pairs": "unaligned"})
+    script = f"""
+import importlib, os
+for folder in {[str(paired), str(unpaired)]}:
+    os.environ["DVC_ROOT"] = folder
+    os.chdir(folder + "/restyle")
+    for stage in {list(PIPELINE)}:
+        importlib.import_module("stages." + stage).main()
+"""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(paired / "restyle")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert not done.returncode, done.stderr[-2000:]
+    return paired / "restyle", unpaired / "restyle"
+
+
+@pytest.fixture(scope="module")
+def project(projects):
+    return projects[0]
+
+
+def prepare(folder, changes):
+    """Copy the pipeline to `folder`, with small params and some that are changed."""
     shutil.copytree(ROOT / "restyle/stages", folder / "restyle/stages", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "src").symlink_to(ROOT / "src")
     shutil.copy(ROOT / "restyle/dvc.yaml", folder / "restyle")
     yaml = YAML()
     values = yaml.load(ROOT / "restyle/params.yaml")
-    for key, value in SMALL.items():
+    for key, value in {**SMALL, **changes}.items():
         *above, last = key.split(".")
         section = values
         for name in above:
@@ -84,21 +109,16 @@ def project(tmp_path_factory):
         section[last] = value
     with (folder / "restyle/params.yaml").open("w") as file:
         yaml.dump(values, file)
-    script = "import importlib\nfor stage in {}: importlib.import_module('stages.' + stage).main()"
-    environment = {**os.environ, "DVC_ROOT": str(folder), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", script.format(list(PIPELINE))]
-    done = subprocess.run(command, cwd=folder / "restyle", env=environment, capture_output=True, text=True)
-    assert not done.returncode, done.stderr[-2000:]
-    return folder / "restyle"
 
 
-def test_all_outs_are_written(project):
-    for stage in PIPELINE.values():
-        for kind in ("outs", "metrics", "plots"):
-            for out in stage.get(kind, []):
-                path = project / (out if isinstance(out, str) else next(iter(out)))
-                assert path.exists(), path
-    assert not list((project.parent / ".scratch").glob("*/*/*"))  # nothing is left of runs that ended well
+def test_all_outs_are_written(projects):
+    for project in projects:
+        for stage in PIPELINE.values():
+            for kind in ("outs", "metrics", "plots"):
+                for out in stage.get(kind, []):
+                    path = project / (out if isinstance(out, str) else next(iter(out)))
+                    assert path.exists(), path
+        assert not list((project.parent / ".scratch").glob("*/*/*"))  # nothing is left of runs that ended well
 
 
 def test_the_scores_have_every_baseline_and_the_metrics_are_ours(project):
@@ -116,3 +136,13 @@ def test_the_report_and_the_page_show_every_song(project):
     page = (project / "reports/listen.html").read_text()
     assert page.count("<audio") == 6 and "unsung: carol" in page
     assert list((project / "reports/figures").glob("*.jpg"))
+
+
+def test_songs_without_pairs_have_scores_and_a_report_that_needs_no_truth(projects):
+    systems = pd.read_csv(projects[1] / "data/scores/systems.csv").set_index("system")
+    assert list(systems.index) == ["unsung", "input", "equaliser", "nearest training song", "mean frame"]
+    assert systems["both"].notna().all() and systems["mel_l1"].isna().all()
+    found = json.loads((projects[1] / "metrics/restyle.json").read_text())
+    assert "both" in found and "mel_l1" not in found and "mel_l1_ratio" not in found
+    report = (projects[1] / "reports/report.md").read_text()
+    assert "no truth is known" in report and "How far from the truth" not in report and "nan" not in report.lower()

@@ -3,13 +3,13 @@ import pytest
 
 from tests.restyle.bands import MEL, song
 from unsung.errors import UserError
-from unsung.restyle.pairs import Pair
-from unsung.restyle.scores import MEASURES, SHARES, fit_judge, share
+from unsung.restyle.pairs import Examples, Pair, Song
+from unsung.restyle.scores import DISTANCES, MEASURES, SHARES, fit_judge, share
 
 
 @pytest.fixture(scope="module")
 def judge():
-    return fit_judge([song(seed)[0] for seed in (1, 2, 3, 4)], MEL)
+    return fit_judge(Examples.of([song(seed)[0] for seed in (1, 2, 3, 4)]), MEL)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,17 @@ def test_a_little_noise_costs_a_little(judge, case):
     assert both[0] > 0.8 > both[1]
 
 
+def test_a_song_without_a_truth_is_judged_by_itself_and_by_other_songs_of_the_style():
+    train = Examples.of([song(seed)[0] for seed in (1, 2, 3, 4)])
+    judge = fit_judge(train, MEL, [song(seed)[0].truth for seed in (6, 8)])
+    pair, another = song(5)[0], song(7)[0].truth
+    case = judge.case(Song("5", pair.input))
+    copied, restyled, other = (scored(judge, case, waveform) for waveform in (pair.input, pair.truth, another))
+    assert [copied[f"{name}_share"] for name in ("chroma", "melody", "onset", "margin", "mmd")] == [1, 1, 1, 0, 0]
+    assert restyled["both"] > 0.4 > 0.2 > other["both"] and restyled["margin_share"] > 0.8
+    assert np.isnan([restyled[name] for name in DISTANCES]).all() and np.isfinite([restyled[name] for name in SHARES]).all()
+
+
 def test_silent_songs_have_scores(judge):
     silence = np.zeros(32_000, np.float32)
     case = judge.case(Pair("silence", silence, silence))
@@ -57,7 +68,7 @@ def test_silent_songs_have_scores(judge):
 
 
 def test_learning_again_gives_the_same(judge, case):
-    again = fit_judge([song(seed)[0] for seed in (1, 2, 3, 4)], MEL)
+    again = fit_judge(Examples.of([song(seed)[0] for seed in (1, 2, 3, 4)]), MEL)
     x = song(6)[0].input
     assert scored(again, again.case(song(5)[0]), x) == scored(judge, case, x)
 
@@ -81,10 +92,10 @@ def test_shares(name, value, zero, one, expected):
 
 def test_what_cannot_be_judged_is_told(judge, case):
     with pytest.raises(UserError, match=r"^there are no training songs"):
-        fit_judge([], MEL)
+        fit_judge(Examples([], [], False), MEL)
     with pytest.raises(UserError, match=r"^a song of 0\.50 s"):
-        fit_judge([Pair("a", np.zeros(8000, np.float32), np.zeros(8000, np.float32))], MEL)
+        fit_judge(Examples([np.zeros(8000, np.float32)], [np.zeros(8000, np.float32)], False), MEL)
     with pytest.raises(UserError, match=r"^mine: a sample is not a finite number"):
         judge.hear(np.full(32_000, np.inf, np.float32), "mine")
-    with pytest.raises(UserError, match=r"^5: the estimate has 32000 samples, the truth 80000; write it at full length$"):
+    with pytest.raises(UserError, match=r"^5: the estimate has 32000 samples, the song 80000; write it at full length$"):
         scored(judge, case, np.zeros(32_000, np.float32))

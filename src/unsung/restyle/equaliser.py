@@ -1,6 +1,6 @@
 """The filter between two styles: what a mixing desk can do, and no more."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unsung.restyle.features import Mono
 from unsung.restyle.mel import Mel
-from unsung.restyle.pairs import Pair
+from unsung.restyle.pairs import Examples, Song
 
 MOST_GAIN = 100.0  # 40 dB
 QUIET = 1e-9  # of a power, so that silence can be divided by it
@@ -22,15 +22,15 @@ class Equaliser:
     gains: Float[Tensor, " freq"]
     mel: Mel
 
-    def __call__(self, song: Pair) -> Mono:
+    def __call__(self, song: Song) -> Mono:
         """The input, filtered."""
         spectrum = self.mel.stft.forward(torch.from_numpy(song.input))
         return self.mel.stft.inverse(self.gains[:, None] * spectrum, len(song.input)).numpy()
 
 
-def fit_equaliser(train: Sequence[Pair], mel: Mel) -> Equaliser:
+def fit_equaliser(train: Examples, mel: Mel) -> Equaliser:
     """Gains between the mean power spectra of the inputs and of the targets."""
-    before, after = (_power(some, mel) for some in ((pair.input for pair in train), (pair.truth for pair in train)))
+    before, after = (_power(some, mel) for some in (train.inputs, train.targets))
     return Equaliser((after / before).sqrt().clamp(1 / MOST_GAIN, MOST_GAIN).float(), mel)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from tqdm import tqdm
 
 from unsung.errors import UserError
-from unsung.restyle.pairs import Pair, System
+from unsung.restyle.pairs import Song, System
 from unsung.restyle.scores import MEASURES, SHARES, Case, Heard, Judge, share
 
 OURS = "unsung"  # what our results are called among the systems
@@ -16,7 +17,7 @@ ENDS = (2.5, 97.5)  # percent
 MIN_SONGS = 5  # with fewer, a bootstrap interval says little
 
 
-def score_songs(songs: Sequence[Pair], systems: Mapping[str, System], judge: Judge) -> tuple[pd.DataFrame, pd.DataFrame]:
+def score_songs(songs: Sequence[Song], systems: Mapping[str, System], judge: Judge) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All scores by song and system, and by system: see `by_system`.
 
     Raises UserError without songs, or if an estimate has another length or holds no numbers.
@@ -25,7 +26,7 @@ def score_songs(songs: Sequence[Pair], systems: Mapping[str, System], judge: Jud
         raise UserError("there are no songs to score; restyle some of the test split first")
     cases, rows = [], []
     heard: dict[str, list[Heard]] = {name: [] for name in systems}
-    for song in songs:
+    for song in tqdm(songs, desc="evaluate", unit="song"):
         cases.append(judge.case(song))
         for name, system in systems.items():
             heard[name].append(judge.hear(system(song), f"{song.name}, {name}"))
@@ -42,8 +43,11 @@ def by_system(table: pd.DataFrame, cases: Sequence[Case], heard: Mapping[str, Se
     1993) over songs with a fixed seed; NaN with fewer than MIN_SONGS.
     """
     chosen = _draws(len(cases))
-    anchors = [[case.input.textures for case in cases], [case.equalised for case in cases], [case.truth.textures for case in cases]]
-    song, equalised, truth = (judge.style.table(textures).distance(chosen) for textures in anchors)
+    anchors = [case.input.textures for case in cases], [case.equalised for case in cases]
+    song, equalised = (judge.style.table(textures).distance(chosen) for textures in anchors)
+    truths = [case.truth.textures for case in cases if case.truth]
+    examples = [each.textures for each in judge.examples]
+    truth = judge.style.table(truths).distance(chosen) if truths else np.full(len(chosen), judge.style.distance(examples))
     rows = []
     for name, recordings in heard.items():
         own = table[table["system"] == name]

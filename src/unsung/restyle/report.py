@@ -12,17 +12,17 @@ from unsung.audio import Samples
 from unsung.files import atomically, portable
 from unsung.reporting import figures, markdown
 from unsung.reporting.song import write_page
-from unsung.restyle.baselines import EQUALISER, INPUT, TRUTH
+from unsung.restyle.baselines import EQUALISER, INPUT, NEAREST, REGRESSION, TRUE_MELS, TRUTH
 from unsung.restyle.evaluation import OURS
-from unsung.restyle.pairs import Pair
+from unsung.restyle.pairs import Pair, Song
 from unsung.restyle.schema import Params
 from unsung.restyle.scores import CONTENT, SHARES
 from unsung.restyle.transformer import SPREAD
 
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
-YARDSTICKS = (TRUTH, "mels of the truth")  # which know the truth
-HEARD = (OURS, TRUTH, EQUALISER, "linear regression", "nearest training song")  # on the page, beside the input
-TOLD = "Each song as it is, restyled, as the band of that style plays it, and the answers of baselines. Clips have the same gain."
+YARDSTICKS = (TRUTH, TRUE_MELS)  # which know the truth
+HEARD = (OURS, TRUTH, EQUALISER, REGRESSION, NEAREST)  # on the page, beside the input; some need pairs
+TOLD = "Each song as it is, restyled, by a band of that style where there is one, and by baselines. Clips have the same gain."
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,18 @@ class Results:
 
 
 def metrics(results: Results) -> dict[str, float]:
-    """metrics/restyle.json: our row, and how it stands beside the equaliser and the baselines."""
+    """metrics/restyle.json: our row, and how it stands beside the equaliser and the baselines.
+
+    What needs the truth is left out where no song has one.
+    """
     table = results.systems.set_index("system")
     mine = table.loc[OURS]
     distances = results.songs.pivot(index="song", columns="system", values="mel_l1")
     cheap = distances.drop(columns=[OURS, *YARDSTICKS], errors="ignore")
     found = {name: float(value) for name, value in mine.items() if np.isfinite(value)}
-    found["mel_l1_ratio"] = float(mine["mel_l1"] / table.loc[EQUALISER, "mel_l1"])
-    found["songs_nearer_than_every_baseline"] = float((distances[OURS] < cheap.min(axis=1)).sum())
+    if TRUTH in table.index:
+        found["mel_l1_ratio"] = float(mine["mel_l1"] / table.loc[EQUALISER, "mel_l1"])
+        found["songs_nearer_than_every_baseline"] = float((distances[OURS] < cheap.min(axis=1)).sum())
     found["songs"] = float(len(distances))
     found["best_baseline_both"] = float(table["both"].drop([OURS, *YARDSTICKS], errors="ignore").max())
     return {name: round(value, 4) for name, value in found.items()}
@@ -75,11 +79,14 @@ def write_listening_page(path: Path, shown: Mapping[str, Mapping[str, Samples]],
     write_page(path, title, TOLD, shown, params.audio.sample_rate)
 
 
-def versions(song: Pair, folder: Path, params: Params) -> dict[str, Samples]:
+def versions(song: Song, folder: Path, params: Params) -> dict[str, Samples]:
     """The middle of a song in all versions that are heard; `folder` has those of the systems."""
     sounds = {f"{INPUT}: {params.data.source}": song.input}
     for name in HEARD:
-        sounds[_title(name, params)] = song.truth if name == TRUTH else audio.read(folder / name / f"{song.name}.flac")[:, 0]
+        if name == TRUTH and isinstance(song, Pair):
+            sounds[_title(name, params)] = song.truth
+        elif (path := folder / name / f"{song.name}.flac").exists():
+            sounds[_title(name, params)] = audio.read(path)[:, 0]
     length = min(len(song.input), round(params.report.clip_seconds * params.audio.sample_rate))
     first = (len(song.input) - length) // 2
     return {name: samples[first : first + length, None] for name, samples in sounds.items()}

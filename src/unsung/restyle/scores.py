@@ -3,6 +3,7 @@
 No cheap answer may win, so both are asked at once. Content is compared with the input, as a share
 of the way from another song (0) to the truth (1), because even the truth is not like its input in
 all. Style is a share of the way from the input (0) to the truth (1). `both` is the least of them.
+Where there is no truth, 1 is the input itself for content, and other songs of the style for style.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from unsung.restyle.features import (
     tempo_agreement,
 )
 from unsung.restyle.mel import Mel
-from unsung.restyle.pairs import Pair, check_numbers
+from unsung.restyle.pairs import Examples, Pair, Song, check_numbers
 from unsung.restyle.style import Style, Textures, fit_style
 from unsung.spectrum import Stft
 
@@ -35,7 +36,7 @@ CONTENT = ("chroma", "melody", "onset")  # in common with the input, 1 being all
 STYLE = ("margin", "mmd")  # of the classifier, and the squared distance of textures
 MEASURES = (*DISTANCES, *CONTENT, "tempo", *STYLE)
 SHARES = tuple(f"{name}_share" for name in (*CONTENT, *STYLE))
-OTHERS = 20  # training targets that say how alike two songs are by chance
+EXAMPLES = 20  # songs that say how alike two songs are by chance
 LEAST = dict.fromkeys((*CONTENT, "margin"), 0.05) | {"mmd": 1e-3}  # ways that are too short to be divided
 
 
@@ -55,7 +56,7 @@ class Case:
 
     name: str
     input: Heard
-    truth: Heard
+    truth: Heard | None
     equalised: Textures  # of the input through a filter
     notes: Int[np.ndarray, " frame"]
     zero: Mapping[str, float]
@@ -69,36 +70,39 @@ class Judge:
     mel: Mel
     style: Style
     equaliser: Equaliser
-    others: Sequence[Content]  # of other songs in the target style
+    examples: Sequence[Heard]  # some songs in the target style
 
     def hear(self, waveform: Mono, what: str) -> Heard:
         """Features of a recording. Raises UserError if it is too short or holds no numbers."""
         check_numbers(waveform, what)
-        heard = self.style.timbre(waveform)
-        return Heard(waveform, content(waveform, self.mel.sample_rate), self.style.margin(heard), self.style.textures(heard))
+        return _heard(waveform, self.style)
 
-    def case(self, pair: Pair) -> Case:
+    def case(self, song: Song) -> Case:
         """What is the same for all systems."""
-        song, truth = self.hear(pair.input, pair.name), self.hear(pair.truth, pair.name)
-        equalised = self.style.textures(self.style.timbre(self.equaliser(pair)))
-        notes = melody(song.content, truth.content)
-        chance = [_kept(song.content, notes, other) for other in self.others]
+        mine = self.hear(song.input, song.name)
+        truth = self.hear(song.truth, song.name) if isinstance(song, Pair) else None
+        equalised = self.style.textures(self.style.timbre(self.equaliser(song)))
+        notes = melody(mine.content, (truth or mine).content)
+        chance = [_kept(mine.content, notes, example.content) for example in self.examples]
         zero = {name: float(np.mean([kept[name] for kept in chance])) for name in CONTENT}
-        one = _kept(song.content, notes, truth.content) | {"margin": truth.margin, "mmd": self.style.distance([truth.textures])}
-        zero |= {"margin": song.margin, "mmd": min(self.style.distance([each]) for each in (song.textures, equalised))}
-        return Case(pair.name, song, truth, equalised, notes, zero, one)
+        zero |= {"margin": mine.margin, "mmd": min(self.style.distance([each]) for each in (mine.textures, equalised))}
+        one, styled = _kept(mine.content, notes, (truth or mine).content), [truth] if truth else self.examples
+        one |= {"margin": float(np.mean([each.margin for each in styled]))}
+        one |= {"mmd": float(np.mean([self.style.distance([each.textures]) for each in styled]))}
+        return Case(song.name, mine, truth, equalised, notes, zero, one)
 
     def score(self, case: Case, estimate: Heard) -> dict[str, float]:
-        """MEASURES, SHARES and `both` of one estimate.
+        """MEASURES, SHARES and `both` of one estimate; without a truth its distances are NaN.
 
         The distance of textures of a single song is noisy: of many it is taken together, in
         evaluation.py, and a system is judged by that.
         Raises UserError if its length is not that of the song.
         """
-        truth, mine = case.truth.waveform, estimate.waveform
-        if len(mine) != len(truth):
-            raise UserError(f"{case.name}: the estimate has {len(mine)} samples, the truth {len(truth)}; write it at full length")
-        values = self._distances(mine, truth) | _kept(case.input.content, case.notes, estimate.content)
+        song, mine = case.input.waveform, estimate.waveform
+        if len(mine) != len(song):
+            raise UserError(f"{case.name}: the estimate has {len(mine)} samples, the song {len(song)}; write it at full length")
+        values = self._distances(mine, case.truth.waveform) if case.truth else dict.fromkeys(DISTANCES, np.nan)
+        values |= _kept(case.input.content, case.notes, estimate.content)
         values |= {"tempo": tempo_agreement(case.input.content, estimate.content)}
         values |= {"margin": estimate.margin, "mmd": self.style.distance([estimate.textures])}
         shares = {f"{name}_share": share(name, values[name], case.zero[name], case.one[name]) for name in (*CONTENT, *STYLE)}
@@ -115,18 +119,25 @@ class Judge:
         }
 
 
-def fit_judge(train: Sequence[Pair], mel: Mel) -> Judge:
+def fit_judge(train: Examples, mel: Mel, others: Sequence[Mono] = ()) -> Judge:
     """Learn the two styles, the filter between them, and what chance is, from training songs.
 
+    `others` are songs of the target style that are not among them.
     Raises UserError if there is no song, or one is too short.
     """
-    if not train:
-        raise UserError("there are no training songs to learn the style from; add some pairs")
-    for pair in train:
-        check_length(pair.input, mel.sample_rate)
-    style = fit_style([pair.input for pair in train], [pair.truth for pair in train], mel.sample_rate)
-    some = np.linspace(0, len(train) - 1, min(OTHERS, len(train))).astype(int)
-    return Judge(mel, style, fit_equaliser(train, mel), [content(train[one].truth, mel.sample_rate) for one in some])
+    if not train.inputs or not train.targets:
+        raise UserError("there are no training songs to learn the style from; add some")
+    for waveform in (*train.inputs, *train.targets):
+        check_length(waveform, mel.sample_rate)
+    style = fit_style(train.inputs, train.targets, mel.sample_rate)
+    known = others or train.targets
+    some = np.linspace(0, len(known) - 1, min(EXAMPLES, len(known))).astype(int)
+    return Judge(mel, style, fit_equaliser(train, mel), [_heard(known[one], style) for one in some])
+
+
+def _heard(waveform: Mono, style: Style) -> Heard:
+    timbre = style.timbre(waveform)
+    return Heard(waveform, content(waveform, style.sample_rate), style.margin(timbre), style.textures(timbre))
 
 
 def share(name: str, value: float, zero: float, one: float) -> float:
