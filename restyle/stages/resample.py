@@ -4,17 +4,17 @@ from functools import partial
 
 from stages import RAW, STEMS
 from unsung import parallel
-from unsung.data.stems import attempt
 from unsung.data.tracks import read_recordings, refuse, write_splits
 from unsung.errors import told_in_one_line
 from unsung.restyle.root import root_of
 from unsung.restyle.schema import load
+from unsung.restyle.sounding import made_ready
 
 
 def main() -> None:
     params = load()
     recordings = read_recordings(RAW, root_of(RAW, params))
-    tried = parallel.over(partial(attempt, folder=STEMS, wanted=params.audio), recordings, params.compute, desc="resample")
+    tried = parallel.over(partial(made_ready, folder=STEMS, wanted=params.audio), recordings, params.compute, desc="resample")
     faults = [(recording.name, said[0]) for recording, (track, said) in zip(recordings, tried, strict=True) if not track]
     refuse(faults, len(tried), "mend their files or remove the songs")
     for _, remarks in tried:
