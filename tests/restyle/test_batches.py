@@ -49,6 +49,15 @@ def test_disguise_changes_the_colour_and_not_the_length():
     assert one.shape == song.shape and not torch.allclose(one, two)
 
 
+def test_drums_are_where_notes_begin():
+    song = torch.zeros(16_000)
+    song[4000:] = 0.1 * torch.sin(torch.arange(12_000) * 0.3)
+    sounds = torch.stack([batches.drummed(song, np.random.default_rng(seed), 8000) for seed in range(20)])
+    assert sounds.shape == (20, 16_000) and not sounds[:, :3900].any()
+    assert 3 < (sounds[:, 4000:6000] != 0).any(1).sum() < 20  # not in every one
+    assert not batches.drummed(torch.zeros(8000), np.random.default_rng(0), 8000).any()
+
+
 def test_unaligned_needs_the_target_alone_and_others_need_both(songs):
     lone = songs.shards("train")
     lone.stems = ("carol",)

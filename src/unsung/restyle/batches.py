@@ -1,7 +1,7 @@
 """Training pairs: sample i of a run follows from (seed, i) alone.
 
 aligned     a moment of a song in both styles
-unaligned   a moment of a song in the target style, poor and whole; the sources teach nothing
+unaligned   a moment of a song in the target style, disguised and whole; the sources teach nothing
 shuffled    the sources with the targets of other moments: a control that can learn no content
 one         all sources with the target of the first song: the recipe of the fifth reference
 """
@@ -24,6 +24,7 @@ from unsung.restyle.mel import LogMel, Mel
 from unsung.restyle.schema import Params
 
 KEPT = 400  # waveforms of rows in memory: 0.3 GB in the demo's format
+LEAST_RISE = 0.05  # of the logarithm of loudness within 20 ms, where a note begins
 Waveform = Float[Tensor, " sample"]
 
 
@@ -85,13 +86,36 @@ def _waveform(shards: Shards, file: Path, group: int, style: str) -> Waveform:
 
 
 def disguised(waveform: Waveform, rng: np.random.Generator, sample_rate: int) -> Waveform:
-    """Another equaliser, up to 12 dB at six places, and noise of -60 to -30 dB."""
-    spectrum = torch.fft.rfft(waveform)
+    """With drums where notes begin, another equaliser, and noise.
+
+    The equaliser has up to 12 dB at six places; the noise is at -60 to -30 dB.
+    """
+    spectrum = torch.fft.rfft(waveform + drummed(waveform, rng, sample_rate))
     octaves = np.log2(np.maximum(np.arange(len(spectrum)) * sample_rate / len(waveform), 30) / 30)
     gains = np.interp(octaves, np.linspace(0, octaves[-1], 6), rng.uniform(-12, 12, 6))
     shaped = torch.fft.irfft(spectrum * torch.from_numpy(10 ** (gains / 20)), len(waveform)).float()
     hiss = torch.from_numpy(rng.standard_normal(len(waveform)).astype(np.float32))
     return shaped + hiss * shaped.square().mean().sqrt() * 10 ** (rng.uniform(-60, -30) / 20)
+
+
+def drummed(waveform: Waveform, rng: np.random.Generator, sample_rate: int) -> Waveform:
+    """Bursts of noise where the song grows louder, each of its own colour, length and loudness.
+
+    At -30 to 10 dB of the song, at a share of these moments that is drawn, too.
+    """
+    hop, sounds = sample_rate // 50, np.zeros(len(waveform))
+    loudness = waveform[: len(waveform) // hop * hop].reshape(-1, hop).square().mean(1).sqrt().numpy()
+    rises = np.diff(np.log(loudness + 1e-3 * loudness.max() + 1e-9), prepend=0.0)
+    peaks = np.flatnonzero((rises > np.roll(rises, 1)) & (rises >= np.roll(rises, -1)) & (rises > LEAST_RISE))
+    level = float(waveform.square().mean().sqrt()) * 10 ** (rng.uniform(-30, 10) / 20)
+    for peak in peaks[rng.random(len(peaks)) < rng.uniform(0, 1)]:
+        burst = rng.standard_normal(15 * hop)
+        if rng.random() < 0.5:
+            burst = np.convolve(burst, np.ones(8) / 8**0.5, "same")  # darker
+        burst *= np.exp(-np.arange(len(burst)) / (sample_rate * rng.uniform(0.01, 0.1))) * rng.uniform(0.3, 1)
+        place = sounds[peak * hop :][: len(burst)]
+        place += level * burst[: len(place)]
+    return torch.from_numpy(sounds.astype(np.float32))
 
 
 def mel_of(params: Params) -> Mel:

@@ -18,7 +18,7 @@ from unsung.config.section import SampleRate, StemName, WindowSize
 from unsung.restyle import transformer
 from unsung.restyle.folder import read_config, read_weights, write
 from unsung.restyle.mel import LogMel, Mel
-from unsung.restyle.poor import CHANNELS, poor
+from unsung.restyle.poor import CHANNELS, levelled, poor
 from unsung.restyle.processes import Bridge, Ddpm, Predictive, Process, has_state
 from unsung.restyle.transformer import MusicTransformer, log_mel, normalised
 
@@ -72,7 +72,7 @@ class Restyler(nn.Module):
     def image(self, waveform: Float[Tensor, "batch sample"]) -> transformer.Image:
         """What the network sees of a song: what is poor in style, and before it the log-mels."""
         mel, rest = self.config.mel, poor(waveform, self.config.mel)
-        return torch.cat([normalised(mel.forward(waveform)), rest], dim=1) if self.config.sees == "mel" else rest
+        return torch.cat([normalised(mel.forward(waveform)), rest], dim=1) if self.config.sees == "mel" else levelled(rest)
 
     def forward(self, waveform: Float[Tensor, "batch sample"], rngs: Sequence[Generator]) -> LogMel:
         """Log-mels of the song in the other style, (batch, bands, sample // hop_length + 1)."""

@@ -27,6 +27,7 @@ from unsung.errors import UserError
 from unsung.files import atomically
 from unsung.restyle import texture
 from unsung.restyle.batches import Pairs, whole_pair
+from unsung.restyle.poor import varied
 from unsung.restyle.restyler import Config, Restyler
 from unsung.restyle.schema import Params, Train
 from unsung.restyle.transformer import SPREAD, log_mel, normalised
@@ -118,6 +119,7 @@ class Training(LightningModule):
         restyler, mel = self.restyler, self.restyler.config.mel
         rngs = generators([(self.params.seed, 3, int(number)) for number in batch["number"]], self.device)
         image, truth = restyler.image(batch["source"]), normalised(mel.forward(batch["target"]))
+        image = varied(image, rngs) if restyler.config.sees == "poor" else image
         y = normalised(mel.forward(batch["source"]))
         state, time = restyler.process.corrupt(truth, y, rngs)
         distance = functional.l1_loss if self.params.train.loss == "l1" else functional.mse_loss
