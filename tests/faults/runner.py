@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -208,6 +208,19 @@ def child(asked: dict, pipes: Sequence[int]) -> None:
         os._exit(code)
 
 
+TAKEN: list[bytearray] = []
+
+
+def _free_memory() -> Iterator[bytearray]:
+    """What is free without asking the system for more, which differs from run to run."""
+    size = 2**22
+    while size >= 2**12:
+        try:
+            yield bytearray(size)
+        except MemoryError:
+            size //= 2
+
+
 def arranged(asked: dict, pipes: Sequence[int]) -> Callable[[], object]:
     """Give the process its folder, files, limits and arguments; returns the program."""
     limits = Limits(**asked["limits"])
@@ -238,6 +251,8 @@ def arranged(asked: dict, pipes: Sequence[int]) -> Callable[[], object]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     if limits.memory is not None:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used, resource.RLIM_INFINITY))
+        TAKEN.extend(_free_memory())
         resource.setrlimit(resource.RLIMIT_AS, (used + limits.memory, used + limits.memory))
     give_up_power()
     words = [os.fsdecode(bytes.fromhex(word)) for word in asked["words"]]
