@@ -11,8 +11,10 @@ written. Choose the tracks among those for validation.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +24,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unsung import audio, spectrum
+from unsung.audio import Samples
 from unsung.data.tracks import Track, mixture, read_index
 from unsung.devices import generators
 from unsung.errors import UserError, told_in_one_line
 from unsung.models.processes import bridge, ddpm
-from unsung.models.processes.base import Process, remaining
+from unsung.models.processes.base import remaining
 from unsung.models.separator import Separator
 from unsung.scoring.generation import Spread, crps, spread
-from unsung.scoring.whole import stft_distance
+from unsung.scoring.whole import global_sdr, stft_distance
 
 TIMES = (0.9, 0.75, 0.5, 0.25)
 STATES = ("truth", "own answer", "another's truth")
@@ -40,7 +43,6 @@ QUIET = 1e-3  # rms of a target that does not sound
 class Segment:
     """A moment of a track in which the targets sound."""
 
-    name: str
     mixture: Float[Tensor, "channel sample"]
     targets: Float[Tensor, "target channel sample"]
 
@@ -64,7 +66,7 @@ def _found(tracks: Sequence[Track], targets: Sequence[str], samples: int, count:
         for first in np.linspace(0, max(0, whole.shape[1] - samples), count).astype(int):
             some = slice(int(first), int(first) + samples)
             if whole[:, some].shape[1] == samples and (parts[..., some].square().mean((1, 2)).sqrt() > QUIET).all():
-                yield Segment(f"{track.name}@{first}", whole[:, some], parts[..., some])
+                yield Segment(whole[:, some], parts[..., some])
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,16 @@ def case(separator: Separator, segment: Segment) -> Case:
     return Case(segment, y / scale, (y.unsqueeze(1) - stems) / scale, scale)
 
 
-def sdr(separator: Separator, found: Case, counterfactual: Tensor) -> float:
-    """SDR of the targets in dB, the mean over them."""
-    estimates = waveforms(separator, found, counterfactual)
-    error = (estimates - found.segment.targets).square().sum((1, 2))
-    return float((10 * (found.segment.targets.square().sum((1, 2)) / error).log10()).mean())
-
-
 def waveforms(separator: Separator, found: Case, counterfactual: Tensor) -> Tensor:
     """The targets that a counterfactual leaves, (target, channel, sample)."""
     samples = found.segment.mixture.shape[-1]
     return found.segment.mixture - separator.config.stft.inverse(counterfactual[0] * found.scale, samples)
+
+
+def over_targets(score: Callable[[Samples, Samples], float], found: Case, estimates: Tensor) -> float:
+    """The mean over the targets of a score of waveforms."""
+    pairs = zip(found.segment.targets, estimates, strict=True)
+    return float(np.mean([score(true.T.numpy(), one.T.numpy()) for true, one in pairs]))
 
 
 @torch.inference_mode()
@@ -123,28 +124,24 @@ def one_call(separator: Separator, found: Case, a: Tensor, t: float, seed: int) 
 
 def by_state(separator: Separator, cases: Sequence[Case], seed: int) -> pd.DataFrame:
     """A row for each time: the median SDR of one call, by what its state is made of."""
-    answers = [draws(separator, found, 1, default_calls(separator.process), seed)[0] for found in cases]
+    answers = [draws(separator, found, 1, separator.process.settings.calls, seed)[0] for found in cases]
     rows = []
     for t in TIMES:
         made = {state: list[float]() for state in STATES}
         for number, (found, answer) in enumerate(zip(cases, answers, strict=True)):
             other = cases[(number + len(cases) // 2) % len(cases)].truth
             for state, a in zip(STATES, (found.truth, answer, other), strict=True):
-                made[state].append(sdr(separator, found, one_call(separator, found, a, t, seed + number)))
+                estimates = waveforms(separator, found, one_call(separator, found, a, t, seed + number))
+                made[state].append(over_targets(global_sdr, found, estimates))
         rows.append({"time": t, **{state: float(np.median(values)) for state, values in made.items()}})
     return pd.DataFrame(rows)
-
-
-def default_calls(process: Process) -> int:
-    """One where that is an answer, else as many as by default."""
-    return 1 if process.one_call else type(process.settings).by_default(process.settings.forward).calls
 
 
 @torch.inference_mode()
 def draws(separator: Separator, found: Case, count: int, calls: int, seed: int) -> Tensor:
     """Spectra (draw, 1, target, channel, freq, frame); a single draw where nothing is drawn."""
-    known = {"calls": calls, "draws": count} if "draws" in type(separator.process.settings).model_fields else {"calls": calls}
-    separator.sample_with(separator.process.settings.changed(**known))
+    if separator.process.has_state:
+        separator.sample_with(separator.process.settings.changed(calls=calls, draws=count))
     rngs = generators([(seed, 8)], torch.device("cpu"))
     return separator.process.sample(separator.network, found.y, len(separator.config.targets), rngs)
 
@@ -159,9 +156,7 @@ def by_calls(separator: Separator, cases: Sequence[Case], numbers: Sequence[int]
     rows = []
     for calls in numbers:
         found = [_scores(separator, one, draws(separator, one, count, calls, seed + number)) for number, one in enumerate(cases)]
-        table, together = pd.DataFrame([scores for scores, _ in found]), found[0][1]
-        for _, more in found[1:]:
-            together += more
+        table, together = pd.DataFrame([scores for scores, _ in found]), reduce(add, (spreads for _, spreads in found))
         rows.append(
             {
                 "calls": calls,
@@ -177,11 +172,10 @@ def by_calls(separator: Separator, cases: Sequence[Case], numbers: Sequence[int]
 def _scores(separator: Separator, found: Case, drawn: Tensor) -> tuple[dict[str, float], Spread]:
     mean = drawn.mean(0)
     single = waveforms(separator, found, drawn[0])
-    distances = [stft_distance(true.T.numpy(), one.T.numpy()) for true, one in zip(found.segment.targets, single, strict=True)]
     scores = {
-        "sdr": sdr(separator, found, drawn[0]),
-        "sdr_of_mean": sdr(separator, found, mean),
-        "stft": float(np.mean(distances)),
+        "sdr": over_targets(global_sdr, found, single),
+        "sdr_of_mean": over_targets(global_sdr, found, waveforms(separator, found, mean)),
+        "stft": over_targets(stft_distance, found, single),
         "crps": crps(drawn, found.truth),
         "mae": crps(mean[None], found.truth),
     }

@@ -208,7 +208,7 @@ def child(asked: dict, pipes: Sequence[int]) -> None:
         os._exit(code)
 
 
-TAKEN: list[bytearray] = []
+TAKEN: list[bytearray] = []  # held until the process ends
 
 
 def _free_memory() -> Iterator[bytearray]:

@@ -14,7 +14,7 @@ from unsung.reporting import figures, markdown
 from unsung.reporting.song import write_page
 from unsung.restyle.baselines import EQUALISER, INPUT, NEAREST, REGRESSION, TRUE_MELS, TRUTH
 from unsung.restyle.evaluation import OURS
-from unsung.restyle.pairs import Pair, Song
+from unsung.restyle.pairs import Song
 from unsung.restyle.schema import Params
 from unsung.restyle.scores import CONTENT, SHARES
 from unsung.restyle.transformer import SPREAD
@@ -83,9 +83,7 @@ def versions(song: Song, folder: Path, params: Params) -> dict[str, Samples]:
     """The middle of a song in all versions that are heard; `folder` has those of the systems."""
     sounds = {f"{INPUT}: {params.data.source}": song.input}
     for name in HEARD:
-        if name == TRUTH and isinstance(song, Pair):
-            sounds[_title(name, params)] = song.truth
-        elif (path := folder / name / f"{song.name}.flac").exists():
+        if (path := folder / name / f"{song.name}.flac").exists():
             sounds[_title(name, params)] = audio.read(path)[:, 0]
     length = min(len(song.input), round(params.report.clip_seconds * params.audio.sample_rate))
     first = (len(song.input) - length) // 2
