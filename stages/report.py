@@ -12,6 +12,7 @@ from unsung.data.credits import CREDITS, read_credits
 from unsung.data.tracks import read_index
 from unsung.errors import UserError, told_in_one_line
 from unsung.files import atomically
+from unsung.reporting.calibration import calibration
 from unsung.reporting.page import write_page
 from unsung.reporting.report import Results, write_report
 from unsung.reporting.scenes import chosen, scenes
@@ -30,9 +31,11 @@ def main() -> None:
     if lacking := set(params.model.targets) - set(whole["source"]):
         raise UserError(f"{SCORES} has no scores of {min(lacking)}; run the stage evaluate again (dvc repro -f evaluate)")
     scores = aggregate.by_track(frames.to_dict("records"), whole.to_dict("records"))
-    results = Results(scores, curve, calls, crossings, read_credits(RAW / CREDITS))
+    tests = read_index(STEMS / "test")
+    calibrated = calibration(tests, SEPARATED, UNCERTAINTY, params)
+    results = Results(scores, curve, calls, crossings, calibrated, read_credits(RAW / CREDITS))
     moments = chosen(results.scores, frames, params)
-    shown = list(scenes(moments, read_index(STEMS / "test"), frames, SEPARATED, UNCERTAINTY, params))
+    shown = list(scenes(moments, tests, frames, SEPARATED, UNCERTAINTY, params))
     write_report(REPORTS / "report.md", results, [scene for scene in shown if scene.moment.worst is None], params)
     write_page(REPORTS / "listen.html", results.scores, shown, params)
     metrics = aggregate.metrics(results.scores, SYSTEMS[0])

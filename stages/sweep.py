@@ -15,7 +15,7 @@ from unsung.validation import over_tracks, sweep_track, valid_plan
 def main() -> None:
     params = load_params()
     method, plan = Method.of(MODELS / "best", params), valid_plan(params)
-    work = partial(sweep_track, method=method, plan=plan, calls=params.sweep.calls)
+    work = partial(sweep_track, method=method, plan=plan, sweep=params.sweep)
     tables = parallel.over(work, read_index(STEMS / "valid"), params.compute, desc="sweep")
     with atomically(REPORTS / "calls.csv") as partial_file:
         over_tracks(tables).to_csv(partial_file, index=False, float_format="%.4f")

@@ -34,6 +34,11 @@ def test_a_map_is_the_standard_deviation_of_the_draws(track, params, tmp_path):
     np.testing.assert_allclose(image[:64, :31], np.sqrt(power.mean((1, 3))), rtol=2e-3, atol=1e-5)
 
 
+def test_a_generator_has_a_map_in_its_one_call(track, params, tmp_path):
+    image = maps(track, tmp_path, changed(params, model__process="generator", uncertainty={"draws": 2, "calls": 3}))["vocals"]
+    assert image.any()
+
+
 @pytest.mark.parametrize("wanted", [{"uncertainty__draws": 0}, {"uncertainty__calls": 1}, {"model__process": "predictive"}])
 def test_there_is_no_map_where_all_draws_are_the_same(track, params, tmp_path, wanted):
     assert maps(track, tmp_path, changed(params, **wanted)) == {}

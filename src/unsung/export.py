@@ -91,8 +91,8 @@ def _traceable(separator: Separator, part: Part) -> tuple[nn.Module, dict[str, T
     mixture = torch.randn(2, config.channels, 2 * config.n_fft + 40 * config.hop_length)
     if part == "separator":
         return OneStep(separator).eval(), {"mixture": mixture}
-    spectra = torch.randn(2, len(config.targets) + 1, config.channels, config.n_fft // 2 + 1, 40, 2)
-    if not separator.process.has_state:
+    spectra = torch.randn(2, 1 + len(config.targets) * separator.process.states, config.channels, config.n_fft // 2 + 1, 40, 2)
+    if not separator.process.states:
         return StatelessCall(separator.network).eval(), {"mixture": spectra[:, 0]}
     return Call(separator.network).eval(), {"state": spectra[:, 1:], "mixture": spectra[:, 0], "time": torch.rand(2)}
 
@@ -120,7 +120,7 @@ class Call(nn.Module):
         self.network = network
 
     def forward(self, state: Tensor, mixture: Tensor, time: Tensor) -> Tensor:
-        """See the top of this file; the result has the shape of the state."""
+        """See the top of this file; the result is (batch, target, channel, freq, frame, 2)."""
         return self.network.masks(torch.cat([mixture, state.flatten(1, 2)], dim=1), time).contiguous()
 
 
@@ -143,8 +143,8 @@ class OneStep(nn.Module):
         super().__init__()
         config = separator.config
         self.targets, self.n_fft, self.hop_length = len(config.targets), config.n_fft, config.hop_length
-        self.has_state = separator.process.has_state
-        self.call = (Call if self.has_state else StatelessCall)(separator.network)
+        self.states = separator.process.states
+        self.call = (Call if self.states else StatelessCall)(separator.network)
         window = torch.hann_window(config.n_fft, dtype=torch.float64)
         waves = torch.fft.rfft(torch.eye(config.n_fft, dtype=torch.float64), dim=-1).T  # freq sample
         self.register_buffer("forwards", torch.cat([waves.real, waves.imag])[:, None].mul(window).float())
@@ -159,7 +159,8 @@ class OneStep(nn.Module):
         scale = rms_parts(y)[:, None, None, None, None]
         y = y / scale
         state, time = y.unsqueeze(1).expand(-1, self.targets, -1, -1, -1, -1), torch.ones_like(mixture[:, 0, 0])
-        masks = self.call(state, y, time) if self.has_state else self.call(y)
+        rest = [torch.zeros_like(state)] * (self.states - 1)
+        masks = self.call(torch.cat([state, *rest], dim=1), y, time) if self.states else self.call(y)
         real, imaginary = y.unsqueeze(1).unbind(-1)
         share, turn = (1 - masks[..., 0]), -masks[..., 1]
         counterfactual = torch.stack([share * real - turn * imaginary, share * imaginary + turn * real], dim=-1)

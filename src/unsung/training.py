@@ -92,7 +92,7 @@ class Training(LightningModule):
             self.separator.network.compile()
         self.params, self.valid = params, valid
         self.plan = valid_plan(params)
-        if self.averaged.process.has_state:
+        if self.averaged.process.repeats:
             self.averaged.sample_with(self.averaged.process.settings.changed(calls=params.train.valid_calls))
 
     @property

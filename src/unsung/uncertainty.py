@@ -22,9 +22,9 @@ def write_maps(track: Track, folder: Path, method: Method, wanted: Uncertainty) 
     """
     torch.set_num_threads(1)
     separator = method.load()
-    if wanted.draws < 2 or not separator.process.has_state or (folder / track.name).exists():
+    if wanted.draws < 2 or not separator.process.states or (folder / track.name).exists():
         return
-    separator.sample_with(separator.process.settings.changed(draws=wanted.draws, calls=wanted.calls))
+    separator.sample_in(wanted.calls, wanted.draws)
     if pieces := list(_pieces(separator, track, method)):
         save_maps(folder / track.name, separator.config.targets, np.concatenate(pieces, axis=2))
 

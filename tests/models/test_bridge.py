@@ -10,9 +10,14 @@ def rngs(count=2, seed=0):
     return generators([(seed, i) for i in range(count)], torch.device("cpu"))
 
 
-def make(sigma=0.5, start_share=0.5, **sampling):
-    settings = processes.settings("bridge", {"sigma": sigma, "start_share": start_share})
+def make(sigma=0.5, start_share=0.5, own_answers=0.0, rest=False, **sampling):
+    forward = {"sigma": sigma, "start_share": start_share, "own_answers": own_answers, "rest": rest}
+    settings = processes.settings("bridge", forward)
     return processes.build("bridge", settings.changed(**sampling))
+
+
+def unasked(state, mixture, time):
+    raise AssertionError("the network is not needed for this")
 
 
 @pytest.fixture
@@ -127,6 +132,60 @@ def test_deterministic_sampling_does_not_look_at_the_seed(song, network):
 
 def test_training_shows_the_marginal_and_its_time(song):
     a, y = song
-    shown = make(start_share=0.0).corrupt(a, y, rngs())
+    shown = make(start_share=0.0).corrupt(unasked, a, y, rngs())
     assert shown.mixture is y and shown.goal is None and shown.state.shape == a.shape
     assert (shown.time >= 0).all() and (shown.time < 1).all()
+
+
+class Half(torch.nn.Module):
+    """Takes half of the mixture out, and counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.share, self.seen = torch.nn.Parameter(torch.tensor(0.5 + 0j)), []
+
+    def forward(self, state, mixture, time):
+        self.seen.append((state, mixture, time))
+        return self.share * torch.ones_like(mixture).unsqueeze(1)
+
+
+def test_own_answers_stand_for_the_truth_in_the_state_and_no_gradient_goes_into_them(song):
+    a, y = song
+    network = Half()
+    process = make(sigma=0.0, start_share=0.0, own_answers=1.0)
+    shown = process.corrupt(network, a, y, rngs())
+    t = shown.time.view(-1, 1, 1, 1, 1)
+    torch.testing.assert_close(shown.state, (1 - t) * 0.5 * y.unsqueeze(1) + t * y.unsqueeze(1))
+    assert not shown.state.requires_grad
+    [(state, mixture, time)] = network.seen
+    assert torch.equal(state, y.unsqueeze(1)) and torch.equal(mixture, y) and (time == 1).all()
+
+
+def test_own_answers_are_as_frequent_as_asked_for_and_not_made_where_they_would_not_be_seen(song):
+    a, y = (part[:1].expand(400, *part.shape[1:]) for part in song)
+    network = Half()
+    make(start_share=0.5, own_answers=0.5).corrupt(network, a, y, rngs(400))
+    assert len(network.seen[0][1]) == pytest.approx(100, abs=30)
+    network.seen.clear()
+    make(start_share=1.0, own_answers=1.0).corrupt(network, a, y, rngs(400))
+    assert not network.seen
+
+
+def test_without_own_answers_the_draws_are_those_of_a_bridge_that_has_none(song):
+    a, y = song
+    shown = make(start_share=0.3).corrupt(unasked, a, y, rngs())
+    drawn = rngs()
+    t = bridge.draw_times(0.3, drawn)
+    assert torch.equal(shown.time, t)
+    assert torch.equal(shown.state, bridge.marginal(a, y, t, 0.5, drawn))
+
+
+def test_the_rest_is_shown_in_training_and_in_sampling(song):
+    a, y = song
+    process, network = make(start_share=0.0, own_answers=1.0, rest=True, calls=3), Half()
+    assert process.states == 2
+    shown = process.corrupt(network, a, y, rngs())
+    process.sample(network, y, 1, rngs())
+    for state in (shown.state, *(state for state, _, _ in network.seen)):
+        x, rest = state.chunk(2, dim=1)
+        torch.testing.assert_close(x + rest, y.unsqueeze(1))

@@ -17,14 +17,19 @@ def rngs(count=2, seed=0):
     return generators([(seed, i) for i in range(count)], torch.device("cpu"))
 
 
-def make(prediction="data", schedule="cosine", timesteps=1000, condition_dropout=0.0, **sampling):
+def make(prediction="data", schedule="cosine", timesteps=1000, condition_dropout=0.0, noisy_share=0.0, own_answers=0.0, **sampling):
     forward = {"schedule": schedule, "timesteps": timesteps, "prediction": prediction, "scale": 2.0}
-    settings = processes.settings("ddpm", {**forward, "condition_dropout": condition_dropout})
+    mended = {"condition_dropout": condition_dropout, "noisy_share": noisy_share, "own_answers": own_answers}
+    settings = processes.settings("ddpm", {**forward, **mended})
     return processes.build("ddpm", settings.changed(**sampling))
 
 
 def changed(process, **values):
     return processes.build("ddpm", process.settings.changed(**values))
+
+
+def unasked(state, mixture, time):
+    raise AssertionError("the network is not needed for this")
 
 
 @pytest.fixture
@@ -86,7 +91,7 @@ def test_what_is_diffused_comes_back(song):
 def test_the_goal_of_training_is_what_a_perfect_network_says(song, prediction):
     a, y = song
     process = make(prediction)
-    shown = process.corrupt(a, y, rngs())
+    shown = process.corrupt(unasked, a, y, rngs())
     assert shown.mixture.equal(y)
     if prediction == "data":
         assert shown.goal is None
@@ -219,7 +224,7 @@ def test_guidance_of_one_is_no_guidance_and_more_leans_on_the_condition(song, pr
 def test_the_condition_is_dropped_as_often_as_asked(song):
     a, y = song
     many_a, many_y = a[:1].expand(400, -1, -1, -1, -1), y[:1].expand(400, -1, -1, -1)
-    shown = make(condition_dropout=0.3).corrupt(many_a, many_y, rngs(400))
+    shown = make(condition_dropout=0.3).corrupt(unasked, many_a, many_y, rngs(400))
     hidden = ~shown.mixture.flatten(1).any(1)
     assert hidden.float().mean() == pytest.approx(0.3, abs=0.06)
     assert shown.time.min() < 0.05 and shown.time.max() > 0.95
@@ -240,3 +245,45 @@ def test_as_many_samples_are_drawn_as_asked(song):
     together = make(calls=2, draws=100).sample(uncertain, y, 1, rngs())
     assert together.shape == alone.shape
     assert (together.mean(0) - alone.mean(0)).abs().mean() < 0.3 * alone.std(0).mean()
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_the_noisy_times_are_as_frequent_as_asked_for(song, schedule):
+    a, y = (part[:1].expand(1000, *part.shape[1:]) for part in song)
+    process = make(schedule=schedule, noisy_share=0.75)
+    abar = process.abar[(process.corrupt(unasked, a, y, rngs(1000)).time * 999).round().long()]
+    even = float((process.abar < ddpm.NOISY_ABAR).float().mean())
+    assert float((abar < ddpm.NOISY_ABAR).float().mean()) == pytest.approx(0.75 + 0.25 * even, abs=0.05)
+
+
+def test_own_answers_stand_for_the_truth_in_the_state_and_no_gradient_goes_into_them(song):
+    a, y = song
+    share, seen = torch.tensor(0.5 + 0j, requires_grad=True), []
+
+    def half(state, mixture, time):
+        seen.append((state, time))
+        return share * torch.ones_like(mixture).unsqueeze(1)
+
+    mended = make(own_answers=1.0).corrupt(half, a, y, rngs())
+    assert not mended.state.requires_grad and mended.goal is None
+    [(state, time)] = seen
+    assert (time == 1).all() and not torch.equal(state, mended.state)
+    shown = [make(own_answers=1.0).corrupt(half, a, y, rngs(seed=seed)) for seed in range(300)]
+    clean = torch.stack([one.state[0] for one in shown if one.time[0] < 0.02])
+    assert (clean - 0.5 * y[0]).abs().mean() < 0.2 * (clean - a[0]).abs().mean()
+
+
+def test_without_its_switches_training_draws_what_it_drew_before_them(song):
+    a, y = song
+    assert torch.equal(make().corrupt(unasked, a, y, rngs()).state, make(noisy_share=0.0).corrupt(unasked, a, y, rngs()).state)
+    drawn = rngs()
+    time = torch.stack([torch.rand(2, generator=rng)[0] for rng in drawn])
+    steps = (time * 1000).long()
+    x0, noise = make().diffused(a), ddpm.gaussian(a, drawn)
+    shown = make().corrupt(unasked, a, y, rngs())
+    torch.testing.assert_close(shown.state, make().undiffused(ddpm.marginal(x0, noise, make().abar[steps])))
+
+
+def test_own_answers_are_for_a_network_that_predicts_data():
+    with pytest.raises(UserError, match="prediction data"):
+        make("epsilon", own_answers=0.5)

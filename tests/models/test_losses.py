@@ -3,6 +3,7 @@ import torch
 
 from unsung.config.schema import Loss
 from unsung.models import losses
+from unsung.scoring.generation import crps
 from unsung.spectrum import Stft
 
 TERMS = {
@@ -11,11 +12,12 @@ TERMS = {
     "waveform",
     "waveform_mse",
     "compressed",
+    "patches",
     "magnitude",
     "magnitude_mse",
     "multi_resolution",
 }
-BENT = {"compressed", "magnitude", "magnitude_mse", "multi_resolution"}
+BENT = {"compressed", "patches", "magnitude", "magnitude_mse", "multi_resolution"}
 TARGETS = ("vocals", "drums")
 STFT = Stft(256, 64)
 
@@ -112,3 +114,36 @@ def test_the_loss_of_a_prediction_is_its_mean_squared_error():
     out, goal = torch.randn(2, 2, 1, 1, 3, 4, dtype=torch.complex64)
     expected = (torch.view_as_real(out) - torch.view_as_real(goal)).square().mean()
     assert losses.prediction(out, goal)["loss"] == pytest.approx(float(expected))
+
+
+def test_a_patch_costs_its_root_mean_square(case):
+    estimate, reference, _ = case
+    error = torch.zeros_like(estimate[..., :16, :16])
+    error[..., 8:, 8:] = 3 + 4j
+    assert losses.patches(error).unique().tolist() == pytest.approx([0, 12.5**0.5], abs=1e-3)
+    same = estimate + 0 * reference
+    same.requires_grad_()
+    losses.patches(same - same.detach()).sum().backward()
+    assert same.grad.isfinite().all()
+
+
+def test_two_draws_cost_their_fair_crps(case):
+    estimate, reference, mixture = case
+    other = reference + 0.3 * torch.randn_like(reference)
+    criterion = losses.Criterion(settings(spectrum=1.0, waveform=1.0, patches=1.0), TARGETS, STFT)
+    found = criterion.of_draws([estimate, other], reference, mixture)
+    expected = crps(torch.view_as_real(torch.stack([estimate, other])), torch.view_as_real(reference))
+    assert float(found["spectrum"]) == pytest.approx(expected, rel=1e-4)
+    torch.testing.assert_close(found["loss"], sum(value for name, value in found.items() if name != "loss"))
+    alone = criterion.of_draws([estimate], reference, mixture)
+    assert alone == criterion.terms(estimate, reference, mixture)
+
+
+def test_draws_are_best_that_vary_as_the_truth_does():
+    """The expected loss over truths of spread 1 is least for draws of spread 1, not of 0 or 2."""
+    torch.manual_seed(0)
+    size = (400, 2, 1, 17, 16)
+    truth, one, two = (torch.randn(size, dtype=torch.complex64) for _ in range(3))
+    criterion = losses.Criterion(settings(spectrum=1.0, patches=1.0), TARGETS, STFT)
+    costs = [float(criterion.of_draws([s * one, s * two], truth, truth[:, 0])["loss"]) for s in (0.0, 0.5, 1.0, 1.5, 2.0)]
+    assert costs.index(min(costs)) == 2

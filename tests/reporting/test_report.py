@@ -20,11 +20,12 @@ CROSSINGS = pd.DataFrame(
 )
 
 
+CALIBRATION = pd.DataFrame({"tenth": [1, 2], "points": [8, 8], "spread": [1.0, 2.0], "error": [2.0, 4.0], "ratio": [0.25, 0.25]})
 CREDITS = [Credit("voices", "CC-BY-SA-4.0", "A | choir"), Credit("Demo songs", "CC0-1.0")]
 
 
 def report(run, folder, scenes=None, params=None, **changes):
-    results = replace(Results(run.scores, CURVE, CALLS, CROSSINGS, CREDITS), **changes)
+    results = replace(Results(run.scores, CURVE, CALLS, CROSSINGS, CALIBRATION, CREDITS), **changes)
     write_report(folder / "report.md", results, scenes or run.scenes()[:1], params or run.params)
     return (folder / "report.md").read_text()
 
@@ -39,7 +40,7 @@ def test_a_report_can_be_read_on_its_own(run, tmp_path):
         "| vocals | unsung |",
         "| vocals | oracle ideal ratio mask |",
         "| source | system | sdr | 95 % | isr | sir | sar | frames scored | dropped |",
-        "| source | system | usdr | si sdr | stft distance | nsdr | gnsdr | gsir | gsar |",
+        "| source | system | sdr p10 | sdr worst | usdr | si sdr | stft distance | nsdr | gnsdr | gsir | gsar |",
         f"| {run.track.name} | vocals |",
         "| 2 | 3.00 | 1 |",
     ):

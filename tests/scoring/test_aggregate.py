@@ -61,6 +61,7 @@ def test_medians_over_frames_and_then_over_tracks(tracks):
     found = pd.DataFrame(aggregate.by_system(tracks)).set_index(["system", "source"]).loc[("unsung", "vocals")]
     assert found["sdr"] == (6.0 + 16) / 2
     assert np.isnan([found["sdr_low"], found["sdr_high"]]).all()  # two tracks are too few
+    assert found["sdr_worst"] == 6.0 and found["sdr_p10"] == pytest.approx(7.0)  # a tenth of the way from 6 to 16
     assert found[list(aggregate.COUNTS)].tolist() == [6, 5, 1]
 
 

@@ -35,6 +35,7 @@ NETWORKS: Registry = {
 PROCESSES: Registry = {
     "bridge": "unsung.models.processes.bridge",
     "ddpm": "unsung.models.processes.ddpm",
+    "generator": "unsung.models.processes.generator",
     "predictive": "unsung.models.processes.predictive",
 }
 

@@ -120,6 +120,7 @@ class Loss(Section):
     waveform: Weight
     waveform_mse: Weight
     compressed: Weight
+    patches: Weight = 0.0
     magnitude: Weight
     magnitude_mse: Weight
     multi_resolution: Weight
@@ -166,6 +167,7 @@ class Separate(Section):
 
 class Sweep(Section):
     calls: Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+    draws: PositiveInt
 
 
 class Uncertainty(Section):

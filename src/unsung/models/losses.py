@@ -22,6 +22,8 @@ Terms = dict[str, Float[Tensor, ""]]
 Waveform = Float[Tensor, "batch target channel sample"]
 Term = Callable[[State, State], Float[Tensor, ""]]
 LINEAR = {"spectrum", "spectrum_mse", "waveform", "waveform_mse"}  # the same for a stem and its counterfactual
+PATCH = 8  # frequencies and frames of a patch
+TINY = 1e-8  # keeps the gradient of a root finite
 RESOLUTIONS = (2048, 1024, 512)  # samples of a window
 
 
@@ -44,6 +46,17 @@ class Criterion:
                     parts[f"{name}_stem"] = weight * self.settings.stem_weight * term(y - estimate, y - reference)
         return {**parts, "loss": torch.stack(list(parts.values())).sum()}
 
+    def of_draws(self, draws: Sequence[State], reference: State, mixture: Mixture) -> Terms:
+        """The terms for one estimate, or for two that are draws: their mean, less half of what is between them.
+
+        Of absolute errors that is the fair CRPS (Gneiting and Raftery 2007, eq. 20).
+        """
+        terms = [self.terms(estimate, reference, mixture) for estimate in draws]
+        if len(terms) == 1:
+            return terms[0]
+        between = self.terms(draws[0], draws[1], mixture)
+        return {name: (terms[0][name] + terms[1][name] - between[name]) / 2 for name in between}
+
     @property
     def _terms(self) -> dict[str, Term]:
         size = (0.375 * self.stft.n_fft) ** 0.5  # scales a waveform as its spectrum: a Hann window's power is 3/8
@@ -54,6 +67,7 @@ class Criterion:
             "waveform": lambda e, r: size * mean(inverse(e - r).abs()),
             "waveform_mse": lambda e, r: size**2 * mean(inverse(e - r).square()),
             "compressed": lambda e, r: mean(torch.view_as_real(compress(e, 0.5) - compress(r, 0.5)).abs()),
+            "patches": lambda e, r: mean(patches(compress(e, 0.5) - compress(r, 0.5))),
             "magnitude": lambda e, r: mean((e.abs() - r.abs()).abs()),
             "magnitude_mse": lambda e, r: mean((e.abs() - r.abs()).square()),
             "multi_resolution": lambda e, r: mean(multi_resolution(inverse(e), inverse(r))[None]),
@@ -65,6 +79,13 @@ class Criterion:
         if set(weights) != {1.0}:
             error = error * torch.tensor(weights, device=error.device).view(-1, *[1] * (error.ndim - 2))
         return error.mean()
+
+
+def patches(error: State) -> Float[Tensor, "batch target patch"]:
+    """The root mean square of an error over each patch of PATCH frequencies and frames."""
+    power = torch.view_as_real(error).square().sum(-1).mean(2)
+    means = torch.nn.functional.avg_pool2d(power, PATCH, ceil_mode=True).flatten(2)
+    return (means / 2 + TINY).sqrt() - TINY**0.5
 
 
 def prediction(output: State, goal: State) -> Terms:

@@ -104,7 +104,7 @@ class Separator(nn.Module):
         super().__init__()
         self.config = config
         self.process: Process = processes.build(config.process, processes.settings(config.process, config.process_settings))
-        shape = Shape(len(config.targets), config.channels, config.stft.freqs, config.sample_rate, state=self.process.has_state)
+        shape = Shape(len(config.targets), config.channels, config.stft.freqs, config.sample_rate, states=self.process.states)
         settings = networks.settings(config.network, config.network_settings)
         self.network: MaskNetwork = networks.build(config.network, shape, settings)
 
@@ -118,6 +118,12 @@ class Separator(nn.Module):
             raise UserError(f"the model works by {self.config.process}, the params by another process; run dvc repro train")
         self.process = processes.build(self.config.process, settings)
 
+    def sample_in(self, calls: int, draws: int) -> None:
+        """Sample in so many calls, where one is not all there can be, and so many draws, where they differ."""
+        settings = self.process.settings
+        wanted = {"calls": calls if self.process.repeats else 1, "draws": draws}
+        self.sample_with(settings.changed(**{name: wanted[name] for name in wanted if name in type(settings).model_fields}))
+
     def loss(
         self, stems: Complex[Tensor, "batch part channel freq frame"], settings: Loss, rngs: Sequence[Generator]
     ) -> losses.Terms:
@@ -126,12 +132,13 @@ class Separator(nn.Module):
         scale = spectrum.rms(mixture).view(-1, 1, 1, 1)
         mixture, targets = mixture / scale, stems[:, :-1] / scale.unsqueeze(1)
         reference = mixture.unsqueeze(1) - targets
-        example = self.process.corrupt(reference, mixture, rngs)
+        example = self.process.corrupt(self.network, reference, mixture, rngs)
         output = self.network(example.state, example.mixture, example.time)
         if example.goal is not None:
             return losses.prediction(output, example.goal)
         criterion = losses.Criterion(settings, self.config.targets, self.config.stft)
-        return criterion.terms(remaining(output, mixture), reference, mixture)
+        answers = remaining(output, example.mixture).chunk(example.draws)
+        return criterion.of_draws(answers, reference, mixture)
 
     def counterfactual(
         self, mixture: Float[Tensor, "batch channel sample"], rngs: Sequence[Generator]

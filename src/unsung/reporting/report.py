@@ -9,7 +9,7 @@ import pandas as pd
 from unsung.config.schema import Params
 from unsung.data.credits import Credit
 from unsung.files import atomically, portable
-from unsung.reporting import figures, markdown
+from unsung.reporting import calibration, figures, markdown
 from unsung.reporting.scenes import Scene
 from unsung.scoring import aggregate
 from unsung.scoring.evaluation import SYSTEMS
@@ -18,7 +18,7 @@ from unsung.scoring.scorer import Rows
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
 ORDER = {"mixture": 0, "unsung": 1, "oracle ideal ratio mask": 2}  # from the floor to the ceiling
 FRAMEWISE = ["sdr", "isr", "sir", "sar"]
-WHOLE = ["usdr", "si_sdr", "stft_distance", "nsdr", "gnsdr", "gsir", "gsar"]
+WHOLE = ["sdr_p10", "sdr_worst", "usdr", "si_sdr", "stft_distance", "nsdr", "gnsdr", "gsir", "gsar"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Results:
     curve: pd.DataFrame  # what training logged at each validation
     calls: pd.DataFrame  # the SDR of valid tracks by network calls
     crossings: pd.DataFrame  # benchmarks/crossings.csv, for comparison
+    calibration: pd.DataFrame  # of the uncertainty maps; empty if there are none
     credits: Sequence[Credit]  # of the recordings
 
 
@@ -51,6 +52,7 @@ def write_report(path: Path, results: Results, scenes: Iterable[Scene], params: 
         ill_posed=sorted({row["track"] for row in mine if row["ill_posed"]}),
         pictures={scene.moment.track: draw(scene, path.parent / "figures", params) for scene in shown},
         uncertain=any(scene.uncertainty for scene in shown),
+        calibrated=calibration.overall(results.calibration),
         best=curve.loc[curve["valid_sdr"].idxmax()],
         last=curve.iloc[-1],
     )

@@ -51,7 +51,7 @@ def by_system(tracks: Rows) -> Rows:
         lengths = _values(some, "seconds")
         means = {f"g{name.removeprefix('v3_')}": _mean(some, name, lengths) for name in ("nsdr", "v3_sir", "v3_sar")}
         rows.append(
-            {"system": system, "source": source, "sdr": _median(some, "sdr"), "sdr_low": low, "sdr_high": high}
+            {"system": system, "source": source, "sdr": _median(some, "sdr"), "sdr_low": low, "sdr_high": high, **_tail(some)}
             | {name: _median(some, name) for name in MEDIANS[1:]}
             | {"usdr": _mean(some, "global_sdr", np.ones(len(some))), **means}
             | {name: sum(row[name] for row in some) for name in COUNTS}
@@ -68,6 +68,14 @@ def _median(rows: Rows, name: str) -> float:
     values = _values(rows, name)
     numbers = values[~np.isnan(values)]
     return float(np.median(numbers)) if len(numbers) else math.nan
+
+
+def _tail(rows: Rows) -> dict[str, float]:
+    """The SDR that nine in ten tracks exceed, and the lowest."""
+    values = _values(rows, "sdr")
+    numbers = values[~np.isnan(values)]
+    p10, worst = (float(np.percentile(numbers, percent)) for percent in (10, 0)) if len(numbers) else (math.nan, math.nan)
+    return {"sdr_p10": p10, "sdr_worst": worst}
 
 
 def _mean(rows: Rows, name: str, weights: np.ndarray) -> float:

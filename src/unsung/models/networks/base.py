@@ -19,7 +19,7 @@ from torch.utils import checkpoint
 from unsung.config.section import MaskKind, NetworkSettings
 from unsung.spectrum import compress_parts
 
-State = Complex[Tensor, "batch target channel freq frame"]
+State = Complex[Tensor, "batch target channel freq frame"]  # two states of a target are two targets
 Mixture = Complex[Tensor, "batch channel freq frame"]
 Time = Float[Tensor, " batch"]
 Masks = Complex[Tensor, "batch target channel freq frame"]
@@ -30,18 +30,18 @@ TIME_FEATURES = 64  # numbers that describe a time
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of the spectra, and whether the network sees a state beside the mixture."""
+    """The sizes of the spectra, and how many states the network sees beside the mixture."""
 
     targets: int
     channels: int
     freqs: int
     sample_rate: int  # Hz
-    state: bool
+    states: int = 0  # spectra of each target beside the mixture
 
     @property
     def inputs(self) -> int:
-        """Real numbers per frequency and frame of the input: mixture and state."""
-        return 2 * self.channels * (1 + self.targets * self.state)
+        """Real numbers per frequency and frame of the input: mixture and states."""
+        return 2 * self.channels * (1 + self.targets * self.states)
 
     def outputs(self, mask: MaskKind) -> int:
         """Real numbers per frequency and frame of the output: the masks."""

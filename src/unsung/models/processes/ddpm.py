@@ -12,6 +12,10 @@ Backward by DDPM or DPM-Solver++ (arXiv 2211.01095) of diffusers, or by a DDIM o
 starts at noise, or at the mixture with less noise. With guidance w (Ho and Salimans 2022, arXiv
 2207.12598) an output is u + w (c - u): c with the condition, u without it. Condition dropout in
 training teaches the network u.
+
+What a sample is made of is decided where there is little but noise. With `noisy_share` training is
+there more often, and with `own_answers` it sees states of its own answers (as in bridge.py), those
+to noise alone, because sampling makes them of such.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,17 +24,19 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import torch
+from jaxtyping import Float, Int
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Generator, Tensor
 
 from unsung.config.section import NetworkSettings, ProcessSettings, Section, Share, Weight
 from unsung.errors import UserError, missing
 from unsung.models.networks.base import Mixture, State, Time
-from unsung.models.processes.base import Draws, Example, NetworkCall, noise_like, remaining
+from unsung.models.processes.base import Draws, Example, NetworkCall, lots, noise_like, remaining, replaced, whole
 from unsung.spectrum import compress
 
 Step = Callable[[State, int, State], State]  # output at t, t, x(t) -> x at the next smaller time
 EXPONENT = 0.5  # compression of the spectrum
+NOISY_ABAR = 0.1  # where there is more noise than this leaves, noisy_share applies
 KINDS = {"data": "sample", "epsilon": "epsilon", "velocity": "v_prediction"}  # as diffusers calls them
 MIN_ABAR = 1e-4  # where sampling starts if noise is predicted: a smaller value would amplify its errors
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
@@ -44,6 +50,14 @@ class Forward(Section):
     prediction: Literal["data", "epsilon", "velocity"]
     scale: PositiveFloat
     condition_dropout: Share
+    noisy_share: Share = 0.0  # as of models that are older than it
+    own_answers: Share = 0.0  # the same
+
+    @model_validator(mode="after")
+    def _answers_are_counterfactuals(self) -> "Forward":
+        if self.own_answers and self.prediction != "data":
+            raise ValueError("own_answers needs prediction data")
+        return self
 
 
 class Settings(ProcessSettings):
@@ -84,29 +98,45 @@ class Process:
     """The process as a Separator uses it."""
 
     settings: Settings
-    has_state = True
+    states = 1
     one_call = False
+    repeats = True
 
-    def corrupt(self, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
+    def corrupt(self, network: NetworkCall, a: State, y: Mixture, rngs: Sequence[Generator]) -> Example:
         """A noisy state at a random time; for some items, condition dropout mutes the mixture."""
         draws = torch.stack([torch.rand(2, generator=rng, device=rng.device) for rng in rngs])
-        t = (draws[:, 0] * self.settings.forward.timesteps).long().clamp(max=self.settings.forward.timesteps - 1)
+        t = self._times(draws[:, 0], lots(self.settings.forward.noisy_share, rngs))
+        if items := lots(self.settings.forward.own_answers, rngs):
+            a = replaced(a, items, self._first(network, y[items], a.shape[1], [rngs[item] for item in items]))
         x0, noise = self.diffused(a), gaussian(a, rngs)
         abar = self.abar.to(t.device)[t]
         condition = y * (draws[:, 1] >= self.settings.forward.condition_dropout).view(-1, 1, 1, 1)
         goal = {"data": None, "epsilon": noise, "velocity": velocity(x0, noise, abar)}[self.settings.forward.prediction]
         return Example(self.undiffused(marginal(x0, noise, abar)), condition, self.relative(t), goal)
 
+    def _times(self, draws: Float[Tensor, " batch"], noisy: Sequence[int]) -> Int[Tensor, " batch"]:
+        """Timesteps for numbers from 0 to 1; those of `noisy` items are where abar is below NOISY_ABAR."""
+        first = torch.zeros_like(draws)
+        first[noisy] = float((self.abar >= NOISY_ABAR).sum())
+        last = self.settings.forward.timesteps
+        return (first + draws * (last - first)).long().clamp(max=last - 1)
+
+    @torch.no_grad()
+    def _first(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> State:
+        """The network's answer to noise alone."""
+        state = self.undiffused(gaussian(whole(y, targets), rngs))
+        return remaining(network(state, y, torch.ones(len(y), device=y.device)), y)
+
     def sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> Draws:
         """`settings.draws` counterfactuals of `settings.calls` calls each, twice that if guided."""
         return torch.stack([self._sample(network, y, targets, rngs) for _ in range(self.settings.draws)])
 
     def _sample(self, network: NetworkCall, y: Mixture, targets: int, rngs: Sequence[Generator]) -> State:
-        whole = self.diffused(y.unsqueeze(1).expand(-1, targets, -1, -1, -1))
+        mixture = self.diffused(whole(y, targets))
         times = self.times(self.settings.calls)
-        noise = gaussian(whole, rngs)
+        noise = gaussian(mixture, rngs)
         shallow = self.settings.start_time < 1
-        x = marginal(whole, noise, self.abar[times[:1]].to(y.device).expand(len(y))) if shallow else noise
+        x = marginal(mixture, noise, self.abar[times[:1]].to(y.device).expand(len(y))) if shallow else noise
         step = self._ddim(times, rngs) if self.settings.sampler == "ddim" else self._diffusers(times, rngs)
         for t in times:
             x = step(self._guided(network, x, y, self.relative(torch.full((len(y),), t, device=y.device))), t, x)

@@ -1,0 +1,119 @@
+"""Scores of each track and number of calls: of one draw, of the mean of all, and of them together."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from twins.systems import SYSTEMS
+from unsung import audio
+from unsung.config.params import load_params
+from unsung.data.tracks import Track, mixture, read_index
+from unsung.draws import Case, Segment, case, draws, waveforms
+from unsung.files import atomically
+from unsung.models.separator import Separator
+from unsung.scoring.bsseval import BSSEval
+from unsung.scoring.generation import crps, spread
+from unsung.scoring.whole import global_sdr, stft_distance
+
+Signals = Float[np.ndarray, "_target _channel _sample"]
+SECONDS = 8.0  # of a piece that is separated at once
+TAPS = 512
+
+
+def score_all(project: Path, runs: Path, split: str, names: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+    """The rows of all systems; those of one are kept beside its models."""
+    params = load_params(project / "params.yaml")
+    tracks = read_index(project / "data" / "stems" / split)
+    tables = []
+    for seed, name in itertools.product(seeds, names):
+        folder = runs / str(seed) / name
+        kept = folder / f"{split}.csv"
+        if folder.exists() and not kept.exists():
+            separator = Separator.load(folder / "last")
+            separator.sample_with(SYSTEMS[name].params(params).process)
+            rows = [row for track in tracks for row in rows_of(separator, track, SYSTEMS[name].calls, SYSTEMS[name].draws)]
+            with atomically(kept) as partial:
+                pd.DataFrame(rows).to_csv(partial, index=False, float_format="%.5g", lineterminator="\n")
+            print(f"{name}, seed {seed}: {split} scored", flush=True)
+        if kept.exists():
+            tables.append(pd.read_csv(kept).assign(system=name, seed=seed, split=split))
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a track, and its draws."""
+
+    found: Case
+    drawn: Tensor  # (draw, 1, target, channel, freq, frame)
+
+
+def rows_of(separator: Separator, track: Track, calls: Sequence[int], count: int) -> Iterator[dict[str, object]]:
+    """A row for each number of calls."""
+    cases = [case(separator, segment) for segment in pieces(separator, track)]
+    for number in calls:
+        drawn = [Piece(found, draws(separator, found, number, count, place)) for place, found in enumerate(cases)]
+        yield {"track": track.name, "calls": number, **scores(separator, drawn)}
+
+
+def pieces(separator: Separator, track: Track) -> Iterator[Segment]:
+    """The track in pieces, one after the other; a rest of less than half a piece belongs to the last."""
+    samples = torch.from_numpy(np.concatenate(list(mixture(track))).T.copy())
+    stems = torch.stack([torch.from_numpy(audio.read(track.stems[name]).T.copy()) for name in separator.config.targets])
+    size = round(SECONDS * separator.config.sample_rate)
+    starts = [start for start in range(0, samples.shape[1], size) if start == 0 or samples.shape[1] - start >= size / 2]
+    for start, end in itertools.pairwise([*starts, samples.shape[1]]):
+        yield Segment(samples[:, start:end], stems[..., start:end])
+
+
+def scores(separator: Separator, drawn: Sequence[Piece]) -> dict[str, object]:
+    """See docs/metrics.md. crps and mae are in units of the mixture's rms, like the root of `error`."""
+    truth = np.concatenate([piece.found.segment.targets.numpy() for piece in drawn], axis=2)
+    whole = np.concatenate([piece.found.segment.mixture.numpy() for piece in drawn], axis=1)
+    one = np.concatenate([waves(separator, piece, piece.drawn[0]) for piece in drawn], axis=2)
+    mean = np.concatenate([waves(separator, piece, piece.drawn.mean(0)) for piece in drawn], axis=2)
+    weights = [piece.drawn.shape[-1] for piece in drawn]
+    spreads = [spread(piece.drawn, piece.found.truth) for piece in drawn]
+
+    def over(values: Sequence[float]) -> float:
+        return float(np.average(values, weights=weights))
+
+    systems = {"one": one, "mean": mean, "mixture": np.broadcast_to(whole, truth.shape)}
+    return {
+        "seconds": whole.shape[1] / separator.config.sample_rate,
+        "draws": len(drawn[0].drawn),
+        "sdr": mean_of(global_sdr, truth, one),
+        "sdr_of_mean": mean_of(global_sdr, truth, mean),
+        "sdr_of_mixture": mean_of(global_sdr, truth, systems["mixture"]),
+        "stft": mean_of(stft_distance, truth, one),
+        "stft_of_mean": mean_of(stft_distance, truth, mean),
+        "crps": over([crps(piece.drawn, piece.found.truth) for piece in drawn]),
+        "mae": over([crps(piece.drawn.mean(0)[None], piece.found.truth) for piece in drawn]),
+        "variance": over([each.variance for each in spreads]),
+        "error": over([each.error for each in spreads]),
+        **{f"v3_of_{name}": value for name, value in v3_sdr(truth, whole, systems).items()},
+    }
+
+
+def waves(separator: Separator, piece: Piece, counterfactual: Tensor) -> Signals:
+    """The targets that a counterfactual leaves, (target, channel, sample)."""
+    return waveforms(separator, piece.found, counterfactual).numpy()
+
+
+def mean_of(score: Callable[[audio.Samples, audio.Samples], float], truth: Signals, estimates: Signals) -> float:
+    """The mean over the targets of a score of waveforms."""
+    return float(np.mean([score(true.T, one.T) for true, one in zip(truth, estimates, strict=True)]))
+
+
+def v3_sdr(truth: Signals, whole: np.ndarray, systems: Mapping[str, Signals]) -> Mapping[str, float]:
+    """The SDR of BSSEval v3 sources of each system, the mean over the targets; what GNSDR is made of."""
+    rest = (whole - truth.sum(0)).T
+    evaluation = BSSEval([*(true.T for true in truth), rest], len(rest), TAPS)
+    return {name: float(np.mean(evaluation.whole([one.T for one in estimates])[0])) for name, estimates in systems.items()}
