@@ -18,13 +18,13 @@ from unsung.reporting.report import Results, write_report
 from unsung.reporting.scenes import chosen, scenes
 from unsung.scoring import aggregate
 from unsung.scoring.evaluation import SYSTEMS
-from unsung.scoring.scorer import MEASURES, WHOLE
+from unsung.scoring.scorer import MEASURES, PITCH, WHOLE
 
 
 def main() -> None:
     params = load_params()
     frames = read(SCORES / "frames.parquet", "evaluate", "track", "system", "source", "start", "dropped", *MEASURES)
-    whole = read(SCORES / "tracks.parquet", "evaluate", "track", "system", "source", "seconds", "ill_posed", *WHOLE)
+    whole = read(SCORES / "tracks.parquet", "evaluate", "track", "system", "source", "seconds", "ill_posed", *WHOLE, PITCH)
     curve = read(MODELS / "curve.csv", "train", "step", "valid_sdr")
     calls = read(REPORTS / "calls.csv", "sweep", "calls", "valid_sdr")
     crossings = pd.read_csv("benchmarks/crossings.csv", dtype={"seconds": "Int64"})

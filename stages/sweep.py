@@ -9,7 +9,8 @@ from unsung.data.tracks import read_index
 from unsung.errors import told_in_one_line
 from unsung.files import atomically
 from unsung.separation import Method
-from unsung.validation import over_tracks, sweep_track, valid_plan
+from unsung.sweep import over_tracks, sweep_track
+from unsung.validation import valid_plan
 
 
 def main() -> None:

@@ -226,18 +226,17 @@ class Network(MaskNetwork):
     "process": (
         "PROCESSES",
         """
-from unsung.config.section import Section
-from unsung.models.processes import predictive
+from unsung.models.processes import generator
 
-class Forward(Section):
+class Forward(generator.Forward):
     size: int
 
-class Settings(predictive.Settings):
+class Settings(generator.Settings):
     forward: Forward
 
-Process = predictive.Process
+Process = generator.Process
 """,
-        {"forward": {"size": 3}, "calls": 1},
+        {"forward": {"plain_share": 0.5, "size": 3}, "calls": 1, "draws": 1, "noisy": True},
     ),
 }
 

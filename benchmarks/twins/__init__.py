@@ -1,1 +1,1 @@
-"""Diffusions beside their twins without one, at equal training time: `python -m twins` (see __main__.py)."""
+"""Diffusions beside their twins without one, at equal training time: see __main__.py."""

@@ -1,8 +1,9 @@
-"""Scores of each track and number of calls: of one draw, of the mean of all, and of them together."""
+"""Scores of each track and number of calls: of one draw, of the mean of all, of them together."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from twins.systems import SYSTEMS
+from twins.systems import DRAWS, REFERENCE, SYSTEMS, System
 from unsung import audio
 from unsung.config.params import load_params
 from unsung.data.tracks import Track, mixture, read_index
-from unsung.draws import Case, Segment, case, draws, waveforms
+from unsung.devices import generators
+from unsung.draws import STREAM, Case, Segment, case, draws, waveforms
 from unsung.files import atomically
+from unsung.models.processes.base import shaped_noise
 from unsung.models.separator import Separator
 from unsung.scoring.bsseval import BSSEval
 from unsung.scoring.generation import crps, spread
@@ -25,26 +28,61 @@ from unsung.scoring.whole import global_sdr, stft_distance
 Signals = Float[np.ndarray, "_target _channel _sample"]
 SECONDS = 8.0  # of a piece that is separated at once
 TAPS = 512
+NOISE = "predictive and noise of its valid error"
 
 
 def score_all(project: Path, runs: Path, split: str, names: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
-    """The rows of all systems; those of one are kept beside its models."""
-    params = load_params(project / "params.yaml")
-    tracks = read_index(project / "data" / "stems" / split)
+    """The rows of all systems that are trained; those of one are kept beside its models."""
+    tracks = {name: read_index(project / "data" / "stems" / name) for name in {"valid", split}}
     tables = []
     for seed, name in itertools.product(seeds, names):
         folder = runs / str(seed) / name
-        kept = folder / f"{split}.csv"
-        if folder.exists() and not kept.exists():
-            separator = Separator.load(folder / "last")
-            separator.sample_with(SYSTEMS[name].params(params).process)
-            rows = [row for track in tracks for row in rows_of(separator, track, SYSTEMS[name].calls, SYSTEMS[name].draws)]
-            with atomically(kept) as partial:
-                pd.DataFrame(rows).to_csv(partial, index=False, float_format="%.5g", lineterminator="\n")
-            print(f"{name}, seed {seed}: {split} scored", flush=True)
-        if kept.exists():
-            tables.append(pd.read_csv(kept).assign(system=name, seed=seed, split=split))
-    return pd.concat(tables, ignore_index=True)
+        jobs: dict[str, Callable[[], Iterator[dict[str, object]]]] = {}
+        if folder.exists():
+            jobs[name] = partial(system_rows, project, folder, SYSTEMS[name], tracks[split])
+        if folder.exists() and name == REFERENCE:
+            jobs[NOISE] = partial(noise_rows, folder, tracks["valid"], tracks[split])
+        for system, work in jobs.items():
+            kept = folder / f"{split} {system}.csv"
+            if not kept.exists():
+                with atomically(kept) as part:
+                    pd.DataFrame(work()).to_csv(part, index=False, float_format="%.5g", lineterminator="\n")
+                print(f"{system}, seed {seed}: {split} scored", flush=True)
+            tables.append(pd.read_csv(kept).assign(system=system, seed=seed, split=split))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def system_rows(project: Path, folder: Path, system: System, tracks: Sequence[Track]) -> Iterator[dict[str, object]]:
+    """The rows of a trained system."""
+    separator = Separator.load(folder / "last")
+    separator.sample_with(system.params(load_params(project / "params.yaml")).process)
+    for track in tracks:
+        yield from rows_of(separator, track, system.calls, system.draws)
+
+
+def noise_rows(folder: Path, valid: Sequence[Track], tracks: Sequence[Track]) -> Iterator[dict[str, object]]:
+    """The rows of the twin plus noise, beside the mixture as strong as its error on valid tracks.
+
+    At each frequency on its own.
+    """
+    separator = Separator.load(folder / "last")
+    error, power = torch.zeros(()), torch.tensor(1e-12)
+    for track in valid:
+        for found in (case(separator, segment) for segment in pieces(separator, track)):
+            wrong = draws(separator, found, 1, 1, 0)[0] - found.truth
+            error = error + wrong.abs().square().sum((0, 2, 4))  # (target, freq)
+            power = power + found.y.abs().square().sum((0, 1, 3))
+    level = (error / power).sqrt()[None, :, None, :, None]
+
+    def noisy(found: Case, count: int, place: int) -> Tensor:
+        answer = draws(separator, found, 1, 1, 0)[0]
+        rngs = generators([(place, STREAM)], answer.device)
+        return torch.stack([answer + level * shaped_noise(answer, found.y, rngs) for _ in range(count)])
+
+    for track in tracks:
+        cases = [case(separator, segment) for segment in pieces(separator, track)]
+        drawn = [Piece(found, noisy(found, DRAWS, place)) for place, found in enumerate(cases)]
+        yield {"track": track.name, "calls": 1, **scores(separator, drawn)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +102,7 @@ def rows_of(separator: Separator, track: Track, calls: Sequence[int], count: int
 
 
 def pieces(separator: Separator, track: Track) -> Iterator[Segment]:
-    """The track in pieces, one after the other; a rest of less than half a piece belongs to the last."""
+    """The track in pieces, one after the other; a rest of less than half belongs to the last."""
     samples = torch.from_numpy(np.concatenate(list(mixture(track))).T.copy())
     stems = torch.stack([torch.from_numpy(audio.read(track.stems[name]).T.copy()) for name in separator.config.targets])
     size = round(SECONDS * separator.config.sample_rate)
@@ -74,7 +112,7 @@ def pieces(separator: Separator, track: Track) -> Iterator[Segment]:
 
 
 def scores(separator: Separator, drawn: Sequence[Piece]) -> dict[str, object]:
-    """See docs/metrics.md. crps and mae are in units of the mixture's rms, like the root of `error`."""
+    """See docs/metrics.md; crps, mae and the root of `error` are in units of the mixture's rms."""
     truth = np.concatenate([piece.found.segment.targets.numpy() for piece in drawn], axis=2)
     whole = np.concatenate([piece.found.segment.mixture.numpy() for piece in drawn], axis=1)
     one = np.concatenate([waves(separator, piece, piece.drawn[0]) for piece in drawn], axis=2)
@@ -113,7 +151,7 @@ def mean_of(score: Callable[[audio.Samples, audio.Samples], float], truth: Signa
 
 
 def v3_sdr(truth: Signals, whole: np.ndarray, systems: Mapping[str, Signals]) -> Mapping[str, float]:
-    """The SDR of BSSEval v3 sources of each system, the mean over the targets; what GNSDR is made of."""
+    """The SDR of BSSEval v3 sources, of which GNSDR is made, the mean over the targets."""
     rest = (whole - truth.sum(0)).T
     evaluation = BSSEval([*(true.T for true in truth), rest], len(rest), TAPS)
     return {name: float(np.mean(evaluation.whole([one.T for one in estimates])[0])) for name, estimates in systems.items()}

@@ -9,6 +9,7 @@ from unsung.config.schema import Params
 
 FEW = (1, 2, 4)
 DRAWS = 8
+REFERENCE = "predictive"  # whose steps are given; the others take as many as fit into its time
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class System:
         blocks = params.networks.band_split.blocks * self.deeper  # type: ignore[attr-defined]
         values = {"model.network": "band_split", "networks.band_split.blocks": blocks, "model.process": self.process}
         forward = {f"processes.{self.process}.forward.{key}": value for key, value in self.forward.items()}
-        return changed(params, values | forward | self.others)
+        return changed(params, {**values, **forward, **self.others})
 
 
-REFINING = {"own_answers": 1.0, "rest": True}
+REFINING: dict[str, object] = {"own_answers": 1.0, "rest": True}
 SYSTEMS: Mapping[str, System] = {
     "predictive": System("predictive"),
     "bridge": System("bridge", calls=FEW, draws=DRAWS),
@@ -38,12 +39,13 @@ SYSTEMS: Mapping[str, System] = {
     "bridge, own answers": System("bridge", {"own_answers": 1.0}, FEW, DRAWS),
     "bridge, own answers and rest": System("bridge", REFINING, FEW, DRAWS),
     "recycling": System("bridge", {"own_answers": 1.0, "sigma": 0.0}, FEW),
-    "recycling, rest": System("bridge", REFINING | {"sigma": 0.0}, FEW),
+    "recycling, rest": System("bridge", {**REFINING, "sigma": 0.0}, FEW),
     "predictive, 4 rounds": System("predictive", {"rounds": 4}, FEW),
     "predictive, 2 rounds, whole gradient": System("predictive", {"rounds": 2, "gradient": "all"}, FEW),
     "predictive, twice the blocks": System("predictive", deeper=2),
-    "generator": System("generator", draws=DRAWS),
-    "generator, patches": System("generator", draws=DRAWS, others={"train.loss.patches": 1.0}),
+    "generator": System("generator", {"plain_share": 0.0}, draws=DRAWS),
+    "generator, half plain": System("generator", {"plain_share": 0.5}, draws=DRAWS),
+    "generator, half plain, patches": System("generator", {"plain_share": 0.5}, draws=DRAWS, others={"train.loss.patches": 1.0}),
     "ddpm": System("ddpm", calls=(1, 4, 20), draws=DRAWS),
     "ddpm, noisy times": System("ddpm", {"noisy_share": 0.75}, (1, 4, 20), DRAWS),
     "ddpm, noisy times, half own answers": System("ddpm", {"noisy_share": 0.75, "own_answers": 0.5}, (1, 4, 20), DRAWS),

@@ -10,7 +10,7 @@ import torch
 from common import changed
 from torch.optim.swa_utils import AveragedModel
 
-from twins.systems import SYSTEMS
+from twins.systems import REFERENCE, SYSTEMS
 from unsung import training
 from unsung.config.params import load_params
 from unsung.config.schema import Params
@@ -20,7 +20,6 @@ from unsung.data.tracks import read_index
 from unsung.devices import generators
 from unsung.models.separator import Config, Separator
 
-REFERENCE = "predictive"  # whose steps are given; the others take as many as fit into its time
 ROUNDS, STEPS = 10, 4  # of timing
 VALIDATIONS = 6
 STEPS_TABLE = "steps.csv"

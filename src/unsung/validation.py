@@ -1,21 +1,13 @@
-"""Scores of validation tracks, which choose the best weights and the number of network calls."""
-
-from collections.abc import Sequence
+"""The SDR of validation tracks, which chooses the best weights."""
 
 import numpy as np
-import pandas as pd
-import torch
 
 from unsung import audio, separation
-from unsung.config.schema import Params, Sweep
+from unsung.config.schema import Params
 from unsung.data.tracks import Track, mixture
-from unsung.draws import Case, case, draws, scores, segments
 from unsung.models.separator import Separator
 from unsung.scoring import formulas
 from unsung.windows import Plan
-
-SEGMENTS, SECONDS = 2, 4.0  # of each track, for the scores of draws
-OF_DRAWS = ("draws", "mean_gain", "stft_distance", "crps", "variance", "error")
 
 
 def valid_plan(params: Params) -> Plan:
@@ -35,48 +27,3 @@ def valid_sdr(separator: Separator, track: Track, plan: Plan) -> float:
         sounds = ~formulas.silent(reference, second)
         medians.append(np.median(formulas.framewise_sdr(reference, estimate, second)[sounds]) if sounds.any() else 0.0)
     return float(np.mean(medians))
-
-
-def sweep_track(track: Track, method: separation.Method, plan: Plan, sweep: Sweep) -> pd.DataFrame:
-    """A row for each number of calls, also the process's own.
-
-    calls; valid_sdr (dB) of the whole track; draws and the scores of draws (docs/metrics.md), the mean
-    over SEGMENTS moments of it: mean_gain is what the mean of all draws has above one in SDR (dB).
-    """
-    torch.set_num_threads(1)
-    separator = method.load()
-    settings, rows = separator.process.settings, []
-    found = segments(track, separator.config.targets, round(SECONDS * separator.config.sample_rate), SEGMENTS)
-    cases = [case(separator, segment) for segment in found]
-    for number in sorted({*sweep.calls, settings.calls}) if separator.process.repeats else [1]:
-        separator.sample_with(settings)
-        separator.sample_in(number, 1)
-        row: dict[str, object] = {"track": track.name, "calls": number, "valid_sdr": valid_sdr(separator, track, plan)}
-        rows.append(row | _of_draws(separator, cases, number, sweep.draws, plan.seed))
-    return pd.DataFrame(rows)
-
-
-def _of_draws(separator: Separator, cases: Sequence[Case], calls: int, count: int, seed: int) -> dict[str, float]:
-    """The means over the cases; NaN where there is none."""
-    drawn = [draws(separator, one, calls, count, seed + place) for place, one in enumerate(cases)]
-    found = [scores(separator, one, those) for one, those in zip(cases, drawn, strict=True)]
-    rows = [
-        {
-            "draws": each.spread.draws,
-            "mean_gain": each.sdr_of_mean - each.sdr,
-            "stft_distance": each.stft_distance,
-            "crps": each.crps,
-            "variance": each.spread.variance,
-            "error": each.spread.error,
-        }
-        for each in found
-    ]
-    return pd.DataFrame(rows, columns=OF_DRAWS, dtype=float).mean().to_dict()
-
-
-def over_tracks(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The mean over the tracks, and how many there are; spread_over_skill is the ratio of means."""
-    groups = pd.concat(tables).drop(columns="track").groupby("calls", sort=True)
-    table = groups.mean().assign(tracks=groups.size())
-    table["spread_over_skill"] = table["variance"] * (1 + 1 / table["draws"]) / table["error"]
-    return table[["valid_sdr", "tracks", "draws", "mean_gain", "stft_distance", "crps", "spread_over_skill"]].reset_index()

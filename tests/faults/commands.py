@@ -154,7 +154,7 @@ def stems(change: Callable[[Path], object] = lambda here: None) -> Callable[[Pat
 def scores() -> tuple[pd.DataFrame, pd.DataFrame]:
     """As the stage evaluate writes them, for one track of two seconds."""
     from unsung.scoring.evaluation import SYSTEMS
-    from unsung.scoring.scorer import MEASURES, WHOLE
+    from unsung.scoring.scorer import MEASURES, PITCH, WHOLE
 
     both = [(system, source) for system in SYSTEMS for source in ("vocals", "accompaniment")]
     frames = [
@@ -171,7 +171,14 @@ def scores() -> tuple[pd.DataFrame, pd.DataFrame]:
         for i in range(2)
     ]
     whole = [
-        {"source": source, "seconds": 2.0, **dict.fromkeys(WHOLE, 5.0), "ill_posed": False, "track": "A", "system": system}
+        {
+            "source": source,
+            "seconds": 2.0,
+            **dict.fromkeys((*WHOLE, PITCH), 5.0),
+            "ill_posed": False,
+            "track": "A",
+            "system": system,
+        }
         for system, source in both
     ]
     return pd.DataFrame(frames), pd.DataFrame(whole)

@@ -10,8 +10,8 @@ def rngs(count=2, seed=0):
     return generators([(seed, i) for i in range(count)], torch.device("cpu"))
 
 
-def make(**sampling):
-    return processes.build("generator", processes.settings("generator", {}).changed(**sampling))
+def make(plain_share=0.0, **sampling):
+    return processes.build("generator", processes.settings("generator", {"plain_share": plain_share}).changed(**sampling))
 
 
 @pytest.fixture
@@ -59,3 +59,28 @@ def test_an_item_does_not_depend_on_its_neighbours(song):
 def test_there_is_one_call():
     with pytest.raises(UserError):
         make(calls=2)
+
+
+def test_some_batches_are_shown_once_without_noise(song):
+    a, y = song
+    shown = [make(plain_share=0.3).corrupt(following, a, y, rngs(seed=seed)) for seed in range(300)]
+    plain = [example for example in shown if example.draws == 1]
+    assert len(plain) == pytest.approx(90, abs=25)
+    assert all(not example.state.any() and not example.time.any() and example.mixture is y for example in plain)
+    assert all((example.time == 1).all() for example in shown if example.draws == 2)
+
+
+def test_the_answer_without_noise_is_one_and_has_to_be_learned(song):
+    _, y = song
+    process = make(plain_share=0.5, noisy=False, draws=4)
+    seen = []
+
+    def network(state, mixture, time):
+        seen.append((state, time))
+        return torch.zeros_like(state)
+
+    assert process.sample(network, y, 1, rngs()).shape == (1, 2, 1, 1, 5, 7)
+    [(state, time)] = seen
+    assert not state.any() and not time.any()
+    with pytest.raises(UserError, match="plain_share"):
+        make(noisy=False)

@@ -40,7 +40,7 @@ def test_a_report_can_be_read_on_its_own(run, tmp_path):
         "| vocals | unsung |",
         "| vocals | oracle ideal ratio mask |",
         "| source | system | sdr | 95 % | isr | sir | sar | frames scored | dropped |",
-        "| source | system | sdr p10 | sdr worst | usdr | si sdr | stft distance | nsdr | gnsdr | gsir | gsar |",
+        "| source | system | sdr p10 | sdr worst | usdr | si sdr | stft distance | pitch accuracy | nsdr | gnsdr | gsir | gsar |",
         f"| {run.track.name} | vocals |",
         "| 2 | 3.00 | 1 |",
     ):

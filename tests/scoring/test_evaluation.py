@@ -44,6 +44,9 @@ def test_every_system_is_scored(track, params, tmp_path, separator):
     assert len(rows) == 6 and (rows["seconds"] == 4.0).all()
     for measure in ("v3_sdr", "global_sdr", "si_sdr"):
         assert rows.loc[("oracle ideal ratio mask", "vocals"), measure] > rows.loc[("mixture", "vocals"), measure] + 5
+    accuracy = rows["pitch_accuracy"].unstack()
+    assert accuracy["vocals"].between(0, 1).all() and accuracy["accompaniment"].isna().all()
+    assert accuracy.loc["oracle ideal ratio mask", "vocals"] > accuracy.loc["mixture", "vocals"]
     assert rows.loc[("oracle ideal ratio mask", "vocals"), "stft_distance"] < rows.loc[("mixture", "vocals"), "stft_distance"]
 
 

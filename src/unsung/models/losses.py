@@ -47,7 +47,7 @@ class Criterion:
         return {**parts, "loss": torch.stack(list(parts.values())).sum()}
 
     def of_draws(self, draws: Sequence[State], reference: State, mixture: Mixture) -> Terms:
-        """The terms for one estimate, or for two that are draws: their mean, less half of what is between them.
+        """The terms for one estimate, or for two draws: the mean, less half of that between them.
 
         Of absolute errors that is the fair CRPS (Gneiting and Raftery 2007, eq. 20).
         """

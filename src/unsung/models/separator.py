@@ -119,7 +119,7 @@ class Separator(nn.Module):
         self.process = processes.build(self.config.process, settings)
 
     def sample_in(self, calls: int, draws: int) -> None:
-        """Sample in so many calls, where one is not all there can be, and so many draws, where they differ."""
+        """Sample in so many calls, where it takes more than one, and draws, where they differ."""
         settings = self.process.settings
         wanted = {"calls": calls if self.process.repeats else 1, "draws": draws}
         self.sample_with(settings.changed(**{name: wanted[name] for name in wanted if name in type(settings).model_fields}))

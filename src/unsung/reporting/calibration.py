@@ -23,8 +23,8 @@ Pairs = Float[np.ndarray, "pair=2 _point"]  # powers of spread and error
 def calibration(tracks: Iterable[Track], separated: Path, uncertainty: Path, params: Params) -> pd.DataFrame:
     """A row for each tenth of the points of all maps, from the smallest spread to the largest.
 
-    points; spread and error: root mean squares over them, on the scale of the spectrum; ratio: spread
-    over error, squared, with Fortin's factor for few draws (docs/metrics.md). Empty if there is no map.
+    points; spread and error: root mean squares over them, on the scale of the spectrum; ratio:
+    spread over error, squared, with Fortin's factor for few draws (docs/metrics.md).
     """
     pairs = list(_pairs(tracks, separated, uncertainty, params))
     if not pairs:
@@ -55,6 +55,6 @@ def _pairs(tracks: Iterable[Track], separated: Path, uncertainty: Path, params: 
 
 
 def overall(table: pd.DataFrame) -> float:
-    """The ratio over all points; 1 is calibrated, less is too sure of itself. NaN if there is none."""
+    """The ratio over all points; 1 is calibrated, less is too sure of itself. NaN for none."""
     spread, error = ((table[name] ** 2 * table["points"]).sum() for name in ("spread", "error"))
     return float(spread / error) if error else float("nan")

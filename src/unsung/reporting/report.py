@@ -18,7 +18,7 @@ from unsung.scoring.scorer import Rows
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
 ORDER = {"mixture": 0, "unsung": 1, "oracle ideal ratio mask": 2}  # from the floor to the ceiling
 FRAMEWISE = ["sdr", "isr", "sir", "sar"]
-WHOLE = ["sdr_p10", "sdr_worst", "usdr", "si_sdr", "stft_distance", "nsdr", "gnsdr", "gsir", "gsar"]
+WHOLE = ["sdr_p10", "sdr_worst", "usdr", "si_sdr", "stft_distance", "pitch_accuracy", "nsdr", "gnsdr", "gsir", "gsar"]
 
 
 @dataclass(frozen=True)

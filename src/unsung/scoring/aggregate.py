@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from unsung.scoring.intervals import of_median
-from unsung.scoring.scorer import MEASURES, REASONS, SOURCES, WHOLE, Rows
+from unsung.scoring.scorer import MEASURES, PITCH, REASONS, SOURCES, WHOLE, Rows
 
 KEYS = ("track", "system", "source")
-MEDIANS = (*MEASURES, "si_sdr", "stft_distance", "nsdr")  # over tracks
+MEDIANS = (*MEASURES, "si_sdr", "stft_distance", "nsdr", PITCH)  # over tracks
 COUNTS = ("frames", "silent_frames", "silent_estimates")  # scored, and dropped for either reason
 HIDDEN = {"sdr_low", "sdr_high", *COUNTS, "seconds", "ill_posed", *SOURCES}  # of what is shown
 
@@ -38,6 +38,7 @@ def by_track(frames: Rows, whole: Rows) -> Rows:
         row["frames"] = sum(not math.isnan(frame["sdr"]) for frame in some)
         row |= {name: reasons.count(reason) for name, reason in zip(COUNTS[1:], REASONS[1:], strict=True)}
         row |= {name: others[track, system, source][name] for name in ("seconds", *WHOLE, "ill_posed")}
+        row[PITCH] = others[track, system, source].get(PITCH, math.nan)
         mixture = others.get((track, "mixture", source), {"v3_sdr": math.nan})
         rows.append(row | {"nsdr": row["v3_sdr"] - mixture["v3_sdr"]})
     return rows

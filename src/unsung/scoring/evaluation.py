@@ -18,7 +18,8 @@ from unsung.audio import Samples
 from unsung.config.schema import Params
 from unsung.data.tracks import Track, mixture
 from unsung.errors import UserError
-from unsung.scoring.scorer import MEASURES, WHOLE, Rows, Scorer
+from unsung.scoring.pitch import SINGS, pitch_of, raw_pitch_accuracy
+from unsung.scoring.scorer import MEASURES, PITCH, WHOLE, Rows, Scorer
 from unsung.spectrum import Stft
 
 SYSTEMS = ("unsung", "mixture", "oracle ideal ratio mask")
@@ -39,7 +40,15 @@ def score_track(track: Track, estimates: Path, params: Params) -> tuple[Rows, Ro
         "mixture": dict.fromkeys(reference, song),
         "oracle ideal ratio mask": oracle_ratio_mask(reference, song, Stft(**params.stft.model_dump())),
     }
-    return Scorer(reference, params.audio.sample_rate, params.evaluate).tables(systems, track.name)
+    frames, whole = Scorer(reference, params.audio.sample_rate, params.evaluate).tables(systems, track.name)
+    return frames, _with_pitch(whole, reference, systems, params.audio.sample_rate)
+
+
+def _with_pitch(rows: Rows, reference: Mapping[str, Samples], systems: Mapping[str, Mapping[str, Samples]], rate: int) -> Rows:
+    """The rows with PITCH; NaN for what does not sing."""
+    true = pitch_of(reference[SINGS], rate) if SINGS in reference else None
+    found = {name: raw_pitch_accuracy(true, pitch_of(estimates[SINGS], rate)) for name, estimates in systems.items() if true}
+    return [row | {PITCH: found.get(row["system"], np.nan) if row["source"] == SINGS else np.nan} for row in rows]
 
 
 def rounded(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
@@ -50,7 +59,7 @@ def rounded(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     differ by 1e-9 dB, one in a thousand.
     """
     table = pd.DataFrame(rows)
-    scores = table.columns.intersection([*MEASURES, *WHOLE])
+    scores = table.columns.intersection([*MEASURES, *WHOLE, PITCH])
     return table.assign(**{name: table[name].round(DECIMALS) + 0.0 for name in scores})  # -0.0 + 0.0 is 0.0
 
 

@@ -39,6 +39,7 @@ def museval_metrics() -> ModuleType:
 MEASURES = ("sdr", "isr", "sir", "sar")  # of a frame: BSSEval v4
 SOURCES = ("v3_sdr", "v3_sir", "v3_sar")  # of a whole track: BSSEval v3
 WHOLE = ("global_sdr", "si_sdr", "stft_distance", *SOURCES)
+PITCH = "pitch_accuracy"  # of a whole voice; what has no tracker does not have it
 REASONS = ("", "silent reference", "silent estimate")  # why a frame has no score
 MAX_CONDITION = 1e12  # beyond it, rounding shows in ISR, SIR and SAR
 Rows = list[dict[str, Any]]  # of a table; all have the same keys, its columns

@@ -19,14 +19,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from pydantic import PositiveInt
 from jaxtyping import Complex
+from pydantic import PositiveInt
 from torch import Generator, Tensor
 
 from unsung.config.section import ProcessSettings, Section, Share, Weight
 from unsung.models.networks.base import Mixture, State, Time
 from unsung.models.processes.base import Draws, Example, NetworkCall, lots, remaining, replaced, shaped_noise, whole
-
 
 Answer = Callable[[State, Mixture, Time], State]  # -> counterfactual
 

@@ -115,7 +115,7 @@ class Process:
         return Example(self.undiffused(marginal(x0, noise, abar)), condition, self.relative(t), goal)
 
     def _times(self, draws: Float[Tensor, " batch"], noisy: Sequence[int]) -> Int[Tensor, " batch"]:
-        """Timesteps for numbers from 0 to 1; those of `noisy` items are where abar is below NOISY_ABAR."""
+        """Timesteps for numbers from 0 to 1; of `noisy` items where abar is below NOISY_ABAR."""
         first = torch.zeros_like(draws)
         first[noisy] = float((self.abar >= NOISY_ABAR).sum())
         last = self.settings.forward.timesteps

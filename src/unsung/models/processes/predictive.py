@@ -37,7 +37,8 @@ class Settings(ProcessSettings):
     @classmethod
     def by_default(cls, forward: Section) -> ProcessSettings:
         """In as many calls as it was trained for."""
-        return cls.model_validate({"calls": getattr(forward, "rounds", 1), "forward": forward})
+        assert isinstance(forward, Forward)
+        return cls.model_validate({"calls": forward.rounds, "forward": forward})
 
     @model_validator(mode="after")
     def _has_rounds(self) -> "Settings":

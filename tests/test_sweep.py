@@ -4,7 +4,8 @@ from tests.conftest import changed
 from unsung.data.tracks import read_index
 from unsung.models.separator import Config, Separator
 from unsung.separation import Method
-from unsung.validation import over_tracks, sweep_track, valid_plan, valid_sdr
+from unsung.sweep import over_tracks, sweep_track
+from unsung.validation import valid_plan, valid_sdr
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_draws_are_scored_where_they_differ(track, params, separator, tmp_path):
 
 def test_a_track_without_a_moment_that_sounds_has_an_sdr_and_no_scores_of_draws(track, params, separator, tmp_path, monkeypatch):
     separator.save(tmp_path)
-    monkeypatch.setattr("unsung.validation.SECONDS", 1000.0)
+    monkeypatch.setattr("unsung.sweep.SECONDS", 1000.0)
     rows = sweep(track, tmp_path, params, [1])
     assert rows["valid_sdr"].notna().all() and rows[["draws", "crps", "error"]].isna().all(axis=None)
     whole = over_tracks([rows, rows.assign(draws=1.0, mean_gain=0.0, stft_distance=1.0, crps=0.5, variance=0.0, error=1.0)])
