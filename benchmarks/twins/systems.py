@@ -27,6 +27,7 @@ class System:
         """The params of its training, all else being as in these."""
         blocks = params.networks.band_split.blocks * self.deeper  # type: ignore[attr-defined]
         values = {"model.network": "band_split", "networks.band_split.blocks": blocks, "model.process": self.process}
+        values |= {f"processes.{self.process}.calls": self.calls[-1]}
         forward = {f"processes.{self.process}.forward.{key}": value for key, value in self.forward.items()}
         return changed(params, {**values, **forward, **self.others})
 
@@ -43,9 +44,12 @@ SYSTEMS: Mapping[str, System] = {
     "predictive, 4 rounds": System("predictive", {"rounds": 4}, FEW),
     "predictive, 2 rounds, whole gradient": System("predictive", {"rounds": 2, "gradient": "all"}, FEW),
     "predictive, twice the blocks": System("predictive", deeper=2),
-    "generator": System("generator", {"plain_share": 0.0}, draws=DRAWS),
-    "generator, half plain": System("generator", {"plain_share": 0.5}, draws=DRAWS),
-    "generator, half plain, patches": System("generator", {"plain_share": 0.5}, draws=DRAWS, others={"train.loss.patches": 1.0}),
+    "generator": System("generator", {"plain_share": 0.0, "refine": False}, draws=DRAWS),
+    "generator, half plain": System("generator", {"plain_share": 0.5, "refine": False}, draws=DRAWS),
+    "generator, refining": System("generator", {"plain_share": 0.5, "refine": True}, (1, 2), DRAWS),
+    "generator, refining, patches": System(
+        "generator", {"plain_share": 0.5, "refine": True}, (1, 2), DRAWS, others={"train.loss.patches": 1.0}
+    ),
     "ddpm": System("ddpm", calls=(1, 4, 20), draws=DRAWS),
     "ddpm, noisy times": System("ddpm", {"noisy_share": 0.75}, (1, 4, 20), DRAWS),
     "ddpm, noisy times, half own answers": System("ddpm", {"noisy_share": 0.75, "own_answers": 0.5}, (1, 4, 20), DRAWS),

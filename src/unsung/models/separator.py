@@ -137,7 +137,7 @@ class Separator(nn.Module):
         if example.goal is not None:
             return losses.prediction(output, example.goal)
         criterion = losses.Criterion(settings, self.config.targets, self.config.stft)
-        answers = remaining(output, example.mixture).chunk(example.draws)
+        answers = remaining(output, example.mixture, example.base).chunk(example.draws)
         return criterion.of_draws(answers, reference, mixture)
 
     def counterfactual(

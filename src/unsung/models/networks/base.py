@@ -19,7 +19,8 @@ from torch.utils import checkpoint
 from unsung.config.section import MaskKind, NetworkSettings
 from unsung.spectrum import compress_parts
 
-State = Complex[Tensor, "batch target channel freq frame"]  # two states of a target are two targets
+State = Complex[Tensor, "batch target channel freq frame"]
+States = Complex[Tensor, "batch state channel freq frame"]  # one or more of each target
 Mixture = Complex[Tensor, "batch channel freq frame"]
 Time = Float[Tensor, " batch"]
 Masks = Complex[Tensor, "batch target channel freq frame"]
@@ -56,7 +57,7 @@ class MaskNetwork(nn.Module):
         self.shape, self.exponent, self.mask = shape, settings.exponent, settings.mask
         self.gradient_checkpointing = settings.gradient_checkpointing
 
-    def forward(self, state: State | None, mixture: Mixture, time: Time | None) -> Masks:
+    def forward(self, state: States | None, mixture: Mixture, time: Time | None) -> Masks:
         """Masks for every target; `state` and `time` are None for a process without them."""
         spectra = mixture if state is None else torch.cat([mixture, state.flatten(1, 2)], dim=1)
         return torch.view_as_complex(self.masks(torch.view_as_real(spectra), time).contiguous())

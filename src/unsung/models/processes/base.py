@@ -9,20 +9,21 @@ from jaxtyping import Complex
 from torch import Generator, Tensor
 
 from unsung.config.section import ProcessSettings
-from unsung.models.networks.base import Mixture, State, Time
+from unsung.models.networks.base import Mixture, State, States, Time
 
 Draws = Complex[Tensor, "draw batch target channel freq frame"]  # counterfactuals
-NetworkCall = Callable[[State | None, Mixture, Time | None], State]  # -> masks, or what else the process predicts
+NetworkCall = Callable[[States | None, Mixture, Time | None], State]  # -> masks, or what else the process predicts
 
 
 @dataclass(frozen=True)
 class Example:
     """A training example as the network sees it."""
 
-    state: State | None
+    state: States | None
     mixture: Mixture
     time: Time | None
     goal: State | None = None  # the output that is wanted, if not masks
+    base: State | None = None  # what the masked mixture is taken from, if not the mixture
     draws: int = 1  # how often the batch is in it, one after the other, to be scored together
 
 
@@ -56,10 +57,10 @@ class Process(Protocol):
         """Draw one or more counterfactuals of `y`."""
 
 
-def remaining(masks: State, mixture: Mixture) -> State:
-    """The counterfactual: the mixture minus the masked mixture."""
+def remaining(masks: State, mixture: Mixture, base: State | None = None) -> State:
+    """The counterfactual: the mixture, or another base, minus the masked mixture."""
     y = mixture.unsqueeze(1)
-    return y - masks * y
+    return (y if base is None else base) - masks * y
 
 
 def noise_like(like: State, rngs: Sequence[Generator]) -> State:

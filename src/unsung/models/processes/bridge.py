@@ -19,12 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Complex
 from pydantic import PositiveInt
-from torch import Generator, Tensor
+from torch import Generator
 
 from unsung.config.section import ProcessSettings, Section, Share, Weight
-from unsung.models.networks.base import Mixture, State, Time
+from unsung.models.networks.base import Mixture, State, States, Time
 from unsung.models.processes.base import Draws, Example, NetworkCall, lots, remaining, replaced, shaped_noise, whole
 
 Answer = Callable[[State, Mixture, Time], State]  # -> counterfactual
@@ -75,7 +74,7 @@ class Process:
         """The network's answer to the mixture alone."""
         return remaining(network(self.seen(whole(y, targets), y), y, torch.ones(len(y), device=y.device)), y)
 
-    def seen(self, x: State, y: Mixture) -> Complex[Tensor, "batch line channel freq frame"]:
+    def seen(self, x: State, y: Mixture) -> States:
         """What the network sees of the state x."""
         return torch.cat([x, y.unsqueeze(1) - x], dim=1) if self.settings.forward.rest else x
 
