@@ -236,7 +236,7 @@ class Settings(generator.Settings):
 
 Process = generator.Process
 """,
-        {"forward": {"plain_share": 0.5, "refine": True, "size": 3}, "calls": 1, "draws": 1, "noise": 1.0},
+        {"forward": {"plain_share": 0.5, "refine": False, "size": 3}, "calls": 1, "draws": 1, "noise": 1.0},
     ),
 }
 

@@ -87,6 +87,21 @@ def test_a_separator_of_more_channels_or_targets_or_of_magnitudes_agrees(make, t
     np.testing.assert_allclose(answer(path, mixture=mixture), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("process", "forward"),
+    [("bridge", {"rest": True}), ("predictive", {"rounds": 3}), ("generator", {"plain_share": 0.5, "refine": True})],
+)
+def test_a_separator_of_a_process_with_other_states_is_its_one_call(make, tmp_path, process, forward):
+    changes = {f"processes__{process}__forward__{name}": value for name, value in forward.items()}
+    separator = make(process=process, targets=("vocals", "drums"), **changes)
+    path = export.write(tmp_path / "model", "onnx", "separator", tmp_path / "a.onnx")
+    separator.sample_in(1, 1)
+    mixture = torch.randn(2, 1, 4001)
+    with torch.inference_mode():
+        expected = separator.counterfactual(mixture, rngs(2)).numpy()
+    np.testing.assert_allclose(answer(path, mixture=mixture), expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("format", ["onnx", "torchscript"])
 @pytest.mark.parametrize(("network", "process"), [*EACH, ("band_split", "ddpm"), ("band_split", "predictive")])
 def test_a_call_is_the_network(make, tmp_path, network, process, format):
