@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", choices=SYSTEMS, nargs="+", default=list(SYSTEMS), metavar="SYSTEM")
     parser.add_argument("--test", action="store_true")
+    parser.add_argument("--figure", type=Path, help="an SVG of the last split; OUT/<split>.svg if not given")
     told = parser.parse_args()
     torch.set_num_threads(1)
     splits = ["valid", *["test"] * told.test]
@@ -44,7 +45,7 @@ def main() -> None:
                     score_all(told.project, told.runs, split, [name], [seed])
         rows = pd.concat([score_all(told.project, told.runs, split, told.only, told.seeds) for split in splits])
         table = results.write(told.runs, rows, told.out)
-        results.figure(table, told.out / f"{splits[-1]}.svg", f"{splits[-1]} tracks, {table['seeds'].max()} seed(s)")
+        results.figure(table, told.figure or told.out / f"{splits[-1]}.svg", f"{splits[-1]} tracks, {table['seeds'].max()} seed(s)")
         print(table.to_markdown(index=False, floatfmt=".3f"))
 
 
