@@ -89,7 +89,7 @@ def test_a_separator_of_more_channels_or_targets_or_of_magnitudes_agrees(make, t
 
 @pytest.mark.parametrize(
     ("process", "forward"),
-    [("bridge", {"rest": True}), ("predictive", {"rounds": 3}), ("generator", {"plain_share": 0.5, "refine": True})],
+    [("bridge", {"rest": True}), ("predictive", {"rounds": 3})],
 )
 def test_a_separator_of_a_process_with_other_states_is_its_one_call(make, tmp_path, process, forward):
     changes = {f"processes__{process}__forward__{name}": value for name, value in forward.items()}

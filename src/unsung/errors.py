@@ -50,7 +50,7 @@ OF_NO_FILE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, 
 MEMORY = "the memory is full{}; end other programs, or do less at once (--help, params.yaml)"
 PIPELINE = {  # what is imported of the extra `pipeline` of pyproject.toml
     *("auraloss", "diffusers", "distributed", "dvc", "filelock", "librosa", "lightning", "matplotlib", "museval", "pyarrow"),
-    *("requests", "tensorboard", "torchaudio", "wandb"),
+    *("requests", "swift_f0", "tensorboard", "torchaudio", "wandb"),
 }
 INSTALL = 'pip install "unsung[pipeline]"'
 PROCESSES = "the system gives no more processes or threads; end some, or take fewer workers"

@@ -37,8 +37,8 @@ def by_track(frames: Rows, whole: Rows) -> Rows:
         row = dict(zip(KEYS, (track, system, source), strict=True)) | {name: _median(some, name) for name in MEASURES}
         row["frames"] = sum(not math.isnan(frame["sdr"]) for frame in some)
         row |= {name: reasons.count(reason) for name, reason in zip(COUNTS[1:], REASONS[1:], strict=True)}
-        row |= {name: others[track, system, source][name] for name in ("seconds", *WHOLE, "ill_posed")}
-        row[PITCH] = others[track, system, source].get(PITCH, math.nan)
+        known = others[track, system, source]
+        row |= {name: known[name] for name in ("seconds", *WHOLE, PITCH, "ill_posed") if name in known}
         mixture = others.get((track, "mixture", source), {"v3_sdr": math.nan})
         rows.append(row | {"nsdr": row["v3_sdr"] - mixture["v3_sdr"]})
     return rows
@@ -53,7 +53,7 @@ def by_system(tracks: Rows) -> Rows:
         means = {f"g{name.removeprefix('v3_')}": _mean(some, name, lengths) for name in ("nsdr", "v3_sir", "v3_sar")}
         rows.append(
             {"system": system, "source": source, "sdr": _median(some, "sdr"), "sdr_low": low, "sdr_high": high, **_tail(some)}
-            | {name: _median(some, name) for name in MEDIANS[1:]}
+            | {name: _median(some, name) for name in MEDIANS[1:] if name in some[0]}
             | {"usdr": _mean(some, "global_sdr", np.ones(len(some))), **means}
             | {name: sum(row[name] for row in some) for name in COUNTS}
         )

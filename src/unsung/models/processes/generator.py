@@ -71,16 +71,12 @@ class Process:
     """The process as a Separator uses it."""
 
     settings: Settings
+    one_call = False
 
     @property
     def states(self) -> int:
         """The noise, and with `refine` what the first answer has taken out."""
         return 1 + self.settings.forward.refine
-
-    @property
-    def one_call(self) -> bool:
-        """See base.Process."""
-        return self.settings.forward.plain_share > 0
 
     @property
     def repeats(self) -> bool:
@@ -110,17 +106,18 @@ class Process:
         return self._answer(network, self._plain(y, targets)) if self.settings.forward.refine else whole(y, targets)
 
     def _plain(self, y: Mixture, targets: int) -> Example:
-        """What the network sees for an answer without noise: the mixture as the state."""
+        """What the network sees for an answer without noise, at the time 0."""
         x = whole(y, targets)
-        states = [x, torch.zeros_like(x)] if self.settings.forward.refine else [x]
-        return Example(torch.cat(states, dim=1), y, torch.ones(len(y), device=y.device))
+        nothing = torch.zeros_like(x)
+        states = [x, nothing] if self.settings.forward.refine else [nothing]
+        return Example(torch.cat(states, dim=1), y, torch.zeros(len(y), device=y.device))
 
     def _noisy(self, base: State, y: Mixture, noise: float, rngs: Sequence[Generator]) -> Example:
-        """What it sees for a draw."""
+        """What it sees for a draw, at the time 1."""
         taken = whole(y, base.shape[1]) - base if self.settings.forward.refine else base
         x = noise * noise_like(base, rngs) * taken.abs()
         states = [base + x, taken] if self.settings.forward.refine else [x]
-        return Example(torch.cat(states, dim=1), y, torch.zeros(len(y), device=y.device), base=base)
+        return Example(torch.cat(states, dim=1), y, torch.ones(len(y), device=y.device), base=base)
 
     def _answer(self, network: NetworkCall, shown: Example) -> State:
         return remaining(network(shown.state, shown.mixture, shown.time), shown.mixture, shown.base)
