@@ -45,7 +45,9 @@ def main() -> None:
                     score_all(told.project, told.runs, split, [name], [seed])
         rows = pd.concat([score_all(told.project, told.runs, split, told.only, told.seeds) for split in splits])
         table = results.write(told.runs, rows, told.out)
-        results.figure(table, told.figure or told.out / f"{splits[-1]}.svg", f"{splits[-1]} tracks, {table['seeds'].max():.0f} seed(s)")
+        results.figure(
+            table, told.figure or told.out / f"{splits[-1]}.svg", f"{splits[-1]} tracks, {table['seeds'].max():.0f} seed(s)"
+        )
         print(table.to_markdown(index=False, floatfmt=".3f"))
 
 
