@@ -67,7 +67,7 @@ def by_state(separator: Separator, cases: Sequence[Case], seed: int) -> pd.DataF
             other = cases[(number + len(cases) // 2) % len(cases)].truth
             for state, a in zip(STATES, (found.truth, answer, other), strict=True):
                 estimates = waveforms(separator, found, one_call(separator, found, a, t, seed + number))
-                made[state].append(over_targets(global_sdr, found, estimates))
+                made[state].append(over_targets(global_sdr, found.segment.targets, estimates))
         rows.append({"time": t, **{state: float(np.median(values)) for state, values in made.items()}})
     return pd.DataFrame(rows)
 
@@ -76,8 +76,8 @@ def by_calls(separator: Separator, cases: Sequence[Case], numbers: Sequence[int]
     """A row for each number of calls.
 
     sdr and sdr_of_mean: medians of one draw and of the mean of all (dB); stft_distance: that of one
-    draw; crps and mae: means of the absolute error of spectra at a mixture of
-    rms 1, for the distribution and for the mean alone; ratio: spread over skill, 1 is calibrated.
+    draw; crps and mae: means of the absolute error of spectra at a mixture of rms 1, for the
+    distribution and for the mean alone; ratio: spread over skill, 1 is calibrated.
     """
     rows = []
     for calls in numbers:

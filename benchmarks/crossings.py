@@ -25,14 +25,12 @@ import numpy as np
 import pandas as pd
 import torch
 from common import ROOT, SMALL, changed, seconds
-from torch.optim.swa_utils import AveragedModel
+from stepping import segments, stepper
 
 from unsung import separation
 from unsung.config.params import load_params
 from unsung.config.schema import Params, params_schema
 from unsung.data import batches
-from unsung.data.shards import Settings, Shards
-from unsung.devices import generators
 from unsung.models.separator import Config, Separator
 from unsung.reporting import markdown
 
@@ -121,21 +119,7 @@ def experiment(name: str, crossing: Crossing, calls: int) -> str:
 
 def step_seconds(params: Params) -> float:
     """The median time of a training step on the project's shards, with AdamW and moving average."""
-    shards = Shards(ROOT / "data" / "shards", "train", Settings.of(params))
-    separator = Separator(Config.of(params, covers_song=False)).train()
-    average, optimizer = AveragedModel(separator), torch.optim.AdamW(separator.parameters(), 1e-4)
-    frames = round(params.train.segment_seconds * params.audio.sample_rate / params.stft.hop_length)
-    dataset = batches.Segments(shards, params.model.targets, frames, params.train.augment, params.seed)
-    stream = iter(batches.loader(dataset, params, 0))
-
-    def step() -> None:
-        segments = next(stream)
-        rngs = generators([(0, int(number)) for number in segments["number"]], torch.device("cpu"))
-        optimizer.zero_grad()
-        separator.loss(segments["stems"], params.train.loss, rngs)["loss"].backward()
-        optimizer.step()
-        average.update_parameters(separator)
-
+    step = stepper(params, iter(batches.loader(segments(ROOT, params), params, 0)))
     step()  # the first is slower
     taken = [seconds(step)]
     while len(taken) < CALIBRATION_STEPS or sum(taken) < CALIBRATION_SECONDS:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from twins.systems import REFERENCE as TWIN
 from unsung.files import atomically
+from unsung.scoring.generation import Spread
 from unsung.scoring.intervals import of_mean
 
 KEYS = ["system", "calls"]
@@ -42,7 +43,6 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 def _means(some: pd.DataFrame) -> pd.Series:
     gains = some["v3_of_one"] - some["v3_of_mixture"]
     by_track = some.groupby("track")["sdr"].mean()
-    error = some["error"].sum()
     return pd.Series(
         {
             "seeds": some["seed"].nunique(),
@@ -50,7 +50,7 @@ def _means(some: pd.DataFrame) -> pd.Series:
             **some[list(SCORES)].mean(),
             "gnsdr": np.average(gains, weights=some["seconds"]),
             "p10": by_track.quantile(0.1),
-            "ratio": (some["variance"] * (1 + 1 / some["draws"])).sum() / error,
+            "ratio": Spread(some["variance"].sum(), some["error"].sum(), some["draws"].max()).ratio,
         }
     )
 

@@ -17,7 +17,7 @@ from unsung import audio
 from unsung.config.params import load_params
 from unsung.data.tracks import Track, mixture, read_index
 from unsung.devices import generators
-from unsung.draws import STREAM, Case, Segment, case, draws, waveforms
+from unsung.draws import STREAM, Case, Segment, case, draws, over_targets, waveforms
 from unsung.files import atomically
 from unsung.models.processes.base import shaped_noise
 from unsung.models.separator import Separator
@@ -113,41 +113,32 @@ def pieces(separator: Separator, track: Track) -> Iterator[Segment]:
 
 def scores(separator: Separator, drawn: Sequence[Piece]) -> dict[str, object]:
     """See docs/metrics.md; crps, mae and the root of `error` are in units of the mixture's rms."""
-    truth = np.concatenate([piece.found.segment.targets.numpy() for piece in drawn], axis=2)
-    whole = np.concatenate([piece.found.segment.mixture.numpy() for piece in drawn], axis=1)
-    one = np.concatenate([waves(separator, piece, piece.drawn[0]) for piece in drawn], axis=2)
-    mean = np.concatenate([waves(separator, piece, piece.drawn.mean(0)) for piece in drawn], axis=2)
+    truth = torch.cat([piece.found.segment.targets for piece in drawn], dim=2)
+    whole = torch.cat([piece.found.segment.mixture for piece in drawn], dim=1)
+    one = torch.cat([waveforms(separator, piece.found, piece.drawn[0]) for piece in drawn], dim=2)
+    mean = torch.cat([waveforms(separator, piece.found, piece.drawn.mean(0)) for piece in drawn], dim=2)
     weights = [piece.drawn.shape[-1] for piece in drawn]
     spreads = [spread(piece.drawn, piece.found.truth) for piece in drawn]
 
     def over(values: Sequence[float]) -> float:
         return float(np.average(values, weights=weights))
 
-    systems = {"one": one, "mean": mean, "mixture": np.broadcast_to(whole, truth.shape)}
+    systems = {"one": one, "mean": mean, "mixture": whole.expand(truth.shape)}
+    arrays = {name: estimates.numpy() for name, estimates in systems.items()}
     return {
         "seconds": whole.shape[1] / separator.config.sample_rate,
         "draws": len(drawn[0].drawn),
-        "sdr": mean_of(global_sdr, truth, one),
-        "sdr_of_mean": mean_of(global_sdr, truth, mean),
-        "sdr_of_mixture": mean_of(global_sdr, truth, systems["mixture"]),
-        "stft": mean_of(stft_distance, truth, one),
-        "stft_of_mean": mean_of(stft_distance, truth, mean),
+        "sdr": over_targets(global_sdr, truth, one),
+        "sdr_of_mean": over_targets(global_sdr, truth, mean),
+        "sdr_of_mixture": over_targets(global_sdr, truth, systems["mixture"]),
+        "stft": over_targets(stft_distance, truth, one),
+        "stft_of_mean": over_targets(stft_distance, truth, mean),
         "crps": over([crps(piece.drawn, piece.found.truth) for piece in drawn]),
         "mae": over([crps(piece.drawn.mean(0)[None], piece.found.truth) for piece in drawn]),
         "variance": over([each.variance for each in spreads]),
         "error": over([each.error for each in spreads]),
-        **{f"v3_of_{name}": value for name, value in v3_sdr(truth, whole, systems).items()},
+        **{f"v3_of_{name}": value for name, value in v3_sdr(truth.numpy(), whole.numpy(), arrays).items()},
     }
-
-
-def waves(separator: Separator, piece: Piece, counterfactual: Tensor) -> Signals:
-    """The targets that a counterfactual leaves, (target, channel, sample)."""
-    return waveforms(separator, piece.found, counterfactual).numpy()
-
-
-def mean_of(score: Callable[[audio.Samples, audio.Samples], float], truth: Signals, estimates: Signals) -> float:
-    """The mean over the targets of a score of waveforms."""
-    return float(np.mean([score(true.T, one.T) for true, one in zip(truth, estimates, strict=True)]))
 
 
 def v3_sdr(truth: Signals, whole: np.ndarray, systems: Mapping[str, Signals]) -> Mapping[str, float]:

@@ -2,13 +2,12 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-import torch
 from common import changed
-from torch.optim.swa_utils import AveragedModel
+from stepping import segments, stepper
 
 from twins.systems import REFERENCE, SYSTEMS
 from unsung import training
@@ -17,8 +16,6 @@ from unsung.config.schema import Params
 from unsung.data import batches
 from unsung.data.shards import Settings, Shards
 from unsung.data.tracks import read_index
-from unsung.devices import generators
-from unsung.models.separator import Config, Separator
 
 ROUNDS, STEPS = 10, 4  # of timing
 VALIDATIONS = 6
@@ -56,7 +53,8 @@ def steps_of(project: Path, runs: Path, params: Params, steps: int) -> Mapping[s
 
 def timings(project: Path, params: Params, names: Sequence[str]) -> Mapping[str, float]:
     """CPU seconds of a training step: the mean over rounds in which all take turns."""
-    steppers = {name: stepper(project, SYSTEMS[name].params(params)) for name in names}
+    systems = {name: SYSTEMS[name].params(params) for name in names}
+    steppers = {name: stepper(mine, stream(project, mine)) for name, mine in systems.items()}
     taken = {name: list[float]() for name in names}
     for _ in range(ROUNDS):
         for name, step in steppers.items():
@@ -68,27 +66,7 @@ def timings(project: Path, params: Params, names: Sequence[str]) -> Mapping[str,
     return {name: sum(values) / len(values) for name, values in taken.items()}
 
 
-def stepper(project: Path, params: Params) -> Callable[[], None]:
-    """A training step with its data, optimizer and moving average."""
-    separator = Separator(Config.of(params, covers_song=False)).train()
-    average, optimizer = AveragedModel(separator), torch.optim.AdamW(separator.parameters(), 1e-4)
-    stream = segments(project, params)
-
-    def step() -> None:
-        batch = next(stream)
-        rngs = generators([(0, int(number)) for number in batch["number"]], torch.device("cpu"))
-        optimizer.zero_grad()
-        separator.loss(batch["stems"], params.train.loss, rngs)["loss"].backward()
-        optimizer.step()
-        average.update_parameters(separator)
-
-    return step
-
-
-def segments(project: Path, params: Params) -> Iterator[batches.Sample]:
+def stream(project: Path, params: Params) -> Iterator[batches.Sample]:
     """The batches of a run, read in this process."""
-    shards = Shards(project / "data" / "shards", "train", Settings.of(params))
-    frames = round(params.train.segment_seconds * params.audio.sample_rate / params.stft.hop_length)
-    drawn = batches.Segments(shards, params.model.targets, frames, params.train.augment, params.seed)
-    size = params.train.batch_size
+    drawn, size = segments(project, params), params.train.batch_size
     return (drawn.__getitems__(range(first, first + size)) for first in itertools.count(0, size))

@@ -21,6 +21,7 @@ from unsung.models.separator import Separator
 from unsung.scoring.generation import Spread, crps, spread
 from unsung.scoring.whole import global_sdr, stft_distance
 
+Waveforms = Float[Tensor, "target channel sample"]
 QUIET = 1e-3  # rms of a target that does not sound
 STREAM = 8  # of random numbers: not those of training and separating
 
@@ -30,7 +31,7 @@ class Segment:
     """A moment of a track."""
 
     mixture: Float[Tensor, "channel sample"]
-    targets: Float[Tensor, "target channel sample"]
+    targets: Waveforms
 
 
 @dataclass(frozen=True)
@@ -81,26 +82,26 @@ def draws(separator: Separator, found: Case, calls: int, count: int, seed: int) 
     return separator.process.sample(separator.network, found.y, len(separator.config.targets), rngs)
 
 
-def waveforms(separator: Separator, found: Case, counterfactual: State) -> Float[Tensor, "target channel sample"]:
+def waveforms(separator: Separator, found: Case, counterfactual: State) -> Waveforms:
     """The targets that a counterfactual leaves."""
     samples = found.segment.mixture.shape[-1]
     return found.segment.mixture - separator.config.stft.inverse(counterfactual[0] * found.scale, samples)
 
 
-def over_targets(score: Callable[[Samples, Samples], float], found: Case, estimates: Tensor) -> float:
+def over_targets(score: Callable[[Samples, Samples], float], truth: Waveforms, estimates: Waveforms) -> float:
     """The mean over the targets of a score of waveforms."""
-    pairs = zip(found.segment.targets, estimates, strict=True)
-    return float(np.mean([score(true.T.numpy(), one.T.numpy()) for true, one in pairs]))
+    pairs = zip(truth.numpy(), estimates.numpy(), strict=True)
+    return float(np.mean([score(true.T, one.T) for true, one in pairs]))
 
 
 def scores(separator: Separator, found: Case, drawn: Draws) -> Scores:
     """The scores of one draw, of the mean of all, and of all of them as a distribution."""
     mean = drawn.mean(0)
-    single = waveforms(separator, found, drawn[0])
+    truth, single = found.segment.targets, waveforms(separator, found, drawn[0])
     return Scores(
-        sdr=over_targets(global_sdr, found, single),
-        sdr_of_mean=over_targets(global_sdr, found, waveforms(separator, found, mean)),
-        stft_distance=over_targets(stft_distance, found, single),
+        sdr=over_targets(global_sdr, truth, single),
+        sdr_of_mean=over_targets(global_sdr, truth, waveforms(separator, found, mean)),
+        stft_distance=over_targets(stft_distance, truth, single),
         crps=crps(drawn, found.truth),
         mae=crps(mean[None], found.truth),
         spread=spread(drawn, found.truth),

@@ -10,6 +10,7 @@ from unsung.config.schema import Sweep
 from unsung.data.tracks import Track
 from unsung.draws import Case, case, draws, scores, segments
 from unsung.models.separator import Separator
+from unsung.scoring.generation import Spread
 from unsung.validation import valid_sdr
 from unsung.windows import Plan
 
@@ -29,8 +30,7 @@ def sweep_track(track: Track, method: separation.Method, plan: Plan, sweep: Swee
     found = segments(track, separator.config.targets, round(SECONDS * separator.config.sample_rate), SEGMENTS)
     cases = [case(separator, segment) for segment in found]
     for number in sorted({*sweep.calls, settings.calls}) if separator.process.repeats else [1]:
-        separator.sample_with(settings)
-        separator.sample_in(number, 1)
+        separator.sample_with(settings.changed(calls=number))
         row: dict[str, object] = {"track": track.name, "calls": number, "valid_sdr": valid_sdr(separator, track, plan)}
         rows.append(row | _of_draws(separator, cases, number, sweep.draws, plan.seed))
     return pd.DataFrame(rows)
@@ -58,5 +58,6 @@ def over_tracks(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The mean over the tracks, and how many there are; spread_over_skill is the ratio of means."""
     groups = pd.concat(tables).drop(columns="track").groupby("calls", sort=True)
     table = groups.mean().assign(tracks=groups.size())
-    table["spread_over_skill"] = table["variance"] * (1 + 1 / table["draws"]) / table["error"]
+    spreads = table[["variance", "error", "draws"]].itertuples(index=False)
+    table["spread_over_skill"] = [Spread(*values).ratio for values in spreads]
     return table[["valid_sdr", "tracks", "draws", "mean_gain", "stft_distance", "crps", "spread_over_skill"]].reset_index()

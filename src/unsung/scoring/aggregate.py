@@ -64,17 +64,20 @@ def _values(rows: Rows, name: str) -> np.ndarray:
     return np.array([row[name] for row in rows], float)
 
 
+def _numbers(rows: Rows, name: str) -> np.ndarray:
+    values = _values(rows, name)
+    return values[~np.isnan(values)]
+
+
 def _median(rows: Rows, name: str) -> float:
     """The median of what is a number; NaN if nothing is."""
-    values = _values(rows, name)
-    numbers = values[~np.isnan(values)]
+    numbers = _numbers(rows, name)
     return float(np.median(numbers)) if len(numbers) else math.nan
 
 
 def _tail(rows: Rows) -> dict[str, float]:
     """The SDR that nine in ten tracks exceed, and the lowest."""
-    values = _values(rows, "sdr")
-    numbers = values[~np.isnan(values)]
+    numbers = _numbers(rows, "sdr")
     p10, worst = (float(np.percentile(numbers, percent)) for percent in (10, 0)) if len(numbers) else (math.nan, math.nan)
     return {"sdr_p10": p10, "sdr_worst": worst}
 
