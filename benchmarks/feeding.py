@@ -1,14 +1,17 @@
 """Compare ways to read training segments, in segments per second.
 
-Segments are 6 s of four stems at 44.1 kHz stereo. The ways are unsung (spectra from Parquet),
-Open-Unmix's MUSDBDataset (waveforms; in an environment of its own, .bench), musdb's chunks (mixture
-and vocals), and random chunks by soundfile with their STFT. All use a DataLoader with batches of 4,
-and the same WAV files or their shards, which fit into the page cache. Each way has its own process
-with one thread. The ways take turns; the fastest round of each counts.
+Segments are 6 s of four stems at 44.1 kHz stereo. The ways are unsung (waveforms from Parquet, and
+the same with the STFT that a training step makes of them), Open-Unmix's MUSDBDataset (waveforms; in
+an environment of its own, .bench), musdb's chunks (mixture and vocals), and random chunks by
+soundfile with their STFT. All use a DataLoader with batches of 4, and the same WAV files or their
+shards. These fit into the page cache; `--cold` drops them from it before every batch, as if they
+were much larger than memory. Each way has its own process with one thread. The ways take turns; the
+fastest round of each counts.
 """
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -25,7 +28,7 @@ ROUNDS, LONG = 3, 8.0  # seconds a round
 BENCH = Path(__file__).resolve().parent.parent / ".bench" / "bin" / "python"
 
 
-def unsung(root: Path, workers: int = 0) -> Iterable[object]:
+def unsung(root: Path, workers: int = 0) -> Iterable[dict[str, torch.Tensor]]:
     """unsung, from shards."""
     from common import real_run
 
@@ -33,10 +36,14 @@ def unsung(root: Path, workers: int = 0) -> Iterable[object]:
     from unsung.data.shards import Settings, Shards
 
     params = real_run(loader_workers=workers)
-    settings = Settings.of(params)
-    frames = round(SECONDS * RATE / settings.hop_length)
-    shards = Shards(root / "shards", "train", settings)
-    return loader(Segments(shards, ("vocals",), frames, params.train.augment, seed=0), params)
+    return loader(Segments.of(Shards(root / "shards", "train", Settings.of(params)), params), params)
+
+
+def with_spectra(root: Path) -> Iterable[torch.Tensor]:
+    """unsung, and the spectra of the stems, for which a training on a GPU has the GPU."""
+    from unsung.spectrum import Stft
+
+    return (Stft(2048, 512).forward(batch["stems"], within=True) for batch in unsung(root))
 
 
 def openunmix(root: Path) -> Iterable[object]:
@@ -90,6 +97,7 @@ class OnTheFly(torch.utils.data.Dataset):
 
 WAYS: dict[str, Callable[[Path], Iterable[object]]] = {
     "unsung": unsung,
+    "unsung, and the STFT": with_spectra,
     "unsung, 2 loader processes": lambda root: unsung(root, workers=2),
     "Open-Unmix MUSDBDataset": openunmix,
     "musdb chunks": lambda root: torch.utils.data.DataLoader(Chunks(root), BATCH),
@@ -97,7 +105,7 @@ WAYS: dict[str, Callable[[Path], Iterable[object]]] = {
 }
 
 
-def feed(way: str, root: Path) -> float:
+def feed(way: str, root: Path, cold: bool) -> float:
     """Segments per second, after one second of warming up."""
     torch.set_num_threads(1)
     random.seed(0)
@@ -105,32 +113,34 @@ def feed(way: str, root: Path) -> float:
     start = time.perf_counter()
     while time.perf_counter() - start < 1:
         next(batches)
-    start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < LONG:
+    count, taken = 0, 0.0
+    while taken < LONG:
+        if cold:
+            forget(root)
+        start = time.perf_counter()
         next(batches)
+        taken += time.perf_counter() - start
         count += BATCH
-    return count / (time.perf_counter() - start)
+    return count / taken
 
 
-def in_its_own_process(way: str, root: Path) -> float:
+def forget(root: Path) -> None:
+    """Drop all files below from the page cache."""
+    for path in root.rglob("*.*"):
+        if path.is_file():
+            file = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
+
+
+def in_its_own_process(way: str, root: Path, cold: bool) -> float:
     """Segments per second, in a new process."""
     python = str(BENCH) if way.startswith("Open-Unmix") else sys.executable
-    done = subprocess.run([python, __file__, "--only", way, str(root)], capture_output=True, text=True, check=False)
+    command = [python, __file__, "--only", way, str(root), *(["--cold"] if cold else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{way} failed:\n{done.stderr}")
     return float(json.loads(done.stdout.splitlines()[-1]))
-
-
-def bandwidth() -> float:
-    """Bytes per second that one thread copies in memory."""
-    source = np.ones(2**27, np.uint8)
-    target = np.empty_like(source)
-    taken = []
-    for _ in range(5):
-        start = time.perf_counter()
-        np.copyto(target, source)
-        taken.append(time.perf_counter() - start)
-    return source.nbytes / min(taken)
 
 
 def main() -> None:
@@ -139,46 +149,45 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs=2, metavar=("WAY", "ROOT"), help="measure this way in this process, on songs that are there"
     )
-    only = parser.parse_args().only
-    if only:
-        print(json.dumps(feed(only[0], Path(only[1]))))
+    parser.add_argument("--cold", action="store_true", help="drop the files from the page cache before every batch")
+    arguments = parser.parse_args()
+    if only := arguments.only:
+        print(json.dumps(feed(only[0], Path(only[1]), arguments.cold)))
     else:
-        everything()
+        everything(arguments.cold)
 
 
-def everything() -> None:
+def everything(cold: bool) -> None:
     """Write songs and shards, and let the ways take turns."""
-    from common import compose, table  # here, because Open-Unmix's environment has no unsung
+    from common import table  # here, because Open-Unmix's environment has no unsung
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        prepare_songs(root)
+        speeds: dict[str, list[float]] = {way: [] for way in WAYS}
+        for _ in range(ROUNDS):
+            for way in WAYS:
+                speeds[way].append(in_its_own_process(way, root, cold))
+    best, others = {way: max(rounds) for way, rounds in speeds.items()}, [way for way in WAYS if not way.startswith("unsung")]
+    rows = [
+        (way, f"{best[way]:.1f}", f"{min(speeds[way]):.1f}", *(f"{best[way] / best[other]:.2f}" for other in others))
+        for way in WAYS
+    ]
+    print(table(("way", "segments/s", "slowest round", *(f"times {way}" for way in others)), rows))
+
+
+def prepare_songs(root: Path) -> None:
+    """Ten songs of a minute: WAV files, and shards of them."""
+    from common import compose
 
     from unsung.data.providers import provide
     from unsung.data.shards import Settings, write_shards
     from unsung.data.stems import prepare
 
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        params = compose(root, songs=10, seconds=60.0)
-        tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in provide(root, params)[1]]
-        trained = [track for track in tracks if track.split == "train"]
-        write_shards(root / "shards", trained, Settings.of(params), params.shards.megabytes, params.compute)
-        speeds: dict[str, list[float]] = {way: [] for way in WAYS}
-        for _ in range(ROUNDS):
-            for way in WAYS:
-                speeds[way].append(in_its_own_process(way, root))
-    best = {way: max(rounds) for way, rounds in speeds.items()}
-    rows = [
-        (way, f"{best[way]:.1f}", f"{min(speeds[way]):.1f}", *(f"{best[way] / best[other]:.2f}" for other in list(WAYS)[2:]))
-        for way in WAYS
-    ]
-    print(table(("way", "segments/s", "slowest round", *(f"times {way}" for way in list(WAYS)[2:])), rows))
-    settings = Settings.of(params)
-    half = settings.row_bytes * SECONDS / params.shards.segment_seconds * len(STEMS)
-    whole = 2 * half * 2 / len(STEMS)
-    copied = bandwidth()
-    print(
-        f"\nA segment is {half / 1e6:.0f} MB in the shards and {whole / 1e6:.0f} MB in the batch (vocals and the rest, complex64)."
-    )
-    print(f"One thread copies {copied / 1e9:.1f} GB/s. If each byte were read once, added up once and copied into its batch once,")
-    print(f"{copied / (half + 2 * whole):.0f} segments/s would be the limit.")
+    params = compose(root, songs=10, seconds=60.0)
+    tracks = [prepare(recording, root / "stems", params.audio)[0] for recording in provide(root, params)[1]]
+    trained = [track for track in tracks if track.split == "train"]
+    write_shards(root / "shards", trained, Settings.of(params), params.shards.megabytes, params.compute)
 
 
 if __name__ == "__main__":

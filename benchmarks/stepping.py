@@ -15,9 +15,7 @@ from unsung.models.separator import Config, Separator
 
 def segments(project: Path, params: Params) -> batches.Segments:
     """The training segments of a checkout in which the stage shard has run."""
-    shards = Shards(project / "data" / "shards", "train", Settings.of(params))
-    frames = round(params.train.segment_seconds * params.audio.sample_rate / params.stft.hop_length)
-    return batches.Segments(shards, params.model.targets, frames, params.train.augment, params.seed)
+    return batches.Segments.of(Shards(project / "data" / "shards", "train", Settings.of(params)), params)
 
 
 def stepper(params: Params, stream: Iterator[batches.Sample]) -> Callable[[], None]:
@@ -29,7 +27,8 @@ def stepper(params: Params, stream: Iterator[batches.Sample]) -> Callable[[], No
         batch = next(stream)
         rngs = generators([(0, int(number)) for number in batch["number"]], torch.device("cpu"))
         optimizer.zero_grad()
-        separator.loss(batch["stems"], params.train.loss, rngs)["loss"].backward()
+        stems = separator.config.stft.forward(batch["stems"], within=True)
+        separator.loss(stems, params.train.loss, rngs)["loss"].backward()
         optimizer.step()
         average.update_parameters(separator)
 

@@ -74,7 +74,7 @@ def small_params(params: Params) -> Params:
         params,
         audio__sample_rate=8000,
         stft={"n_fft": 256, "hop_length": 64},
-        shards={"segment_seconds": 1.0, "megabytes": 0.7},
+        shards={"segment_seconds": 1.0, "megabytes": 0.13},
         networks__band_split={
             "dim": 8,
             "blocks": 1,

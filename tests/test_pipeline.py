@@ -173,20 +173,42 @@ def test_a_sampling_param_reruns_the_end_a_network_param_retrains_and_going_back
     assert "networks.band_split.dim" in shown and "vocals.sdr" in shown
 
 
-def test_a_remote_gives_a_clone_everything(repository, tmp_path):
+def clone_of(repository, folder):
+    repository.run("git", "clone", "-q", str(repository.folder), str(folder))
+    clone = Repository.__new__(Repository)
+    clone.folder, clone.programs = folder, repository.programs
+    assert not (folder / "models").exists()
+    return clone
+
+
+def bytes_of(*places):
+    return sum(path.stat().st_size for place in places for path in [place, *place.rglob("*")] if path.is_file())
+
+
+def test_a_remote_gives_a_clone_models_scores_and_page_or_everything(repository, tmp_path):
     """What docs/data.md says of a shared folder: push, clone, pull, and nothing is left to run."""
-    repository.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    remote, folder = tmp_path / "remote", repository.folder
+    repository.run("dvc", "remote", "add", "--default", "shared", str(remote))
     repository.run("git", "commit", "-q", "-am", "a remote")
     repository.run("dvc", "push")
-    repository.run("git", "clone", "-q", str(repository.folder), str(tmp_path / "clone"))
-    clone = Repository.__new__(Repository)
-    clone.folder, clone.programs = tmp_path / "clone", repository.programs
-    assert not (clone.folder / "models").exists()
-    clone.run("dvc", "pull")
+    small = bytes_of(folder / "models", folder / "data" / "scores", folder / "reports" / "listen.html")
+    assert 0 < bytes_of(remote) < small + 20_000  # and lists of files
+    clone = clone_of(repository, tmp_path / "clone")
+    clone.run("dvc", "pull", "--allow-missing")
     assert (clone.folder / "models" / "best" / "weights.safetensors").is_file()
     assert (clone.folder / "reports" / "listen.html").is_file()
-    assert clone.stages_run("repro") == []
+    assert clone.stages_run("repro", "--allow-missing") == []
     assert clone.run("git", "status", "--porcelain").stdout == ""
+
+    dvc_yaml = folder / "dvc.yaml"
+    dvc_yaml.write_text(dvc_yaml.read_text().replace("push: false", "push: true"))
+    repository.run("git", "commit", "-q", "-am", "push everything")
+    repository.run("dvc", "push")
+    assert bytes_of(remote) > small + bytes_of(folder / "data" / "stems", folder / "data" / "shards", folder / "data" / "separated")
+    other = clone_of(repository, tmp_path / "other")
+    other.run("dvc", "pull")
+    assert other.stages_run("repro") == []
+    repository.run("git", "revert", "--no-edit", "HEAD")
 
 
 def test_plots_have_what_they_draw(repository):

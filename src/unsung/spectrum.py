@@ -25,11 +25,20 @@ class Stft:
         """How many frequencies a spectrum has."""
         return self.n_fft // 2 + 1
 
-    def forward(self, waveform: Float[Tensor, "*batch sample"]) -> Complex[Tensor, "*batch freq frame"]:
-        """The spectrum: `freqs` frequencies, sample // hop_length + 1 frames."""
+    def samples(self, frames: int) -> int:
+        """How many samples `frames` frames see."""
+        return (frames - 1) * self.hop_length + self.n_fft
+
+    def forward(self, waveform: Float[Tensor, "*batch sample"], within: bool = False) -> Complex[Tensor, "*batch freq frame"]:
+        """The spectrum: `freqs` frequencies, sample // hop_length + 1 frames.
+
+        With `within` there are only those frames that reach over no end.
+        """
         flat = waveform.reshape(-1, waveform.shape[-1])
         window = torch.hann_window(self.n_fft, device=waveform.device)
-        spectrum = torch.stft(flat, self.n_fft, self.hop_length, window=window, pad_mode="constant", return_complex=True)
+        spectrum = torch.stft(
+            flat, self.n_fft, self.hop_length, window=window, center=not within, pad_mode="constant", return_complex=True
+        )
         return spectrum.reshape(*waveform.shape[:-1], *spectrum.shape[-2:])
 
     def inverse(self, spectrum: Complex[Tensor, "*batch freq frame"], length: int | None = None) -> Float[Tensor, "*batch sample"]:

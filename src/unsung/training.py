@@ -56,8 +56,7 @@ def train(params: Params, shards: Shards, valid: Sequence[Track], out: Path, scr
     config = Config.of(params, covers_song=set(params.model.targets) == set(shards.stems))
     seed_everything(params.seed, verbose=False)
     module = Training(config, params, valid)
-    frames = round(params.train.segment_seconds * config.sample_rate / config.hop_length)
-    segments = batches.Segments(shards, config.targets, frames, params.train.augment, params.seed, params.data.shares)
+    segments = batches.Segments.of(shards, params)
     keeper, done = Keeper(scratch), Progress.of(scratch / STATE)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its hints are for developers
     warnings.filterwarnings("ignore", module="lightning")
@@ -103,10 +102,11 @@ class Training(LightningModule):
     def training_step(self, batch: Sample, index: int) -> Tensor:
         """One batch; every term of the loss is logged on its own."""
         rngs = generators([(self.params.seed, 1, int(number)) for number in batch["number"]], self.device)
-        terms = self.separator.loss(batch["stems"], self.params.train.loss, rngs)
+        stems = self.separator.config.stft.forward(batch["stems"], within=True)
+        terms = self.separator.loss(stems, self.params.train.loss, rngs)
         logged = {f"train_{name}": value.detach() for name, value in terms.items()}
         on_step = self.params.compute.tensorboard or self.params.compute.wandb
-        self.log_dict(logged, on_epoch=True, on_step=on_step, sync_dist=True, batch_size=len(batch["stems"]))
+        self.log_dict(logged, on_epoch=True, on_step=on_step, sync_dist=True, batch_size=len(stems))
         self.log("loss", terms["loss"].detach(), prog_bar=True, logger=False)
         return terms["loss"]
 

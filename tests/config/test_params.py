@@ -31,7 +31,11 @@ def test_the_projects_params_are_valid_and_learning_rate_is_a_number():
         ("hop_length: 256 ", "hop_length: 700 ", "stft .*hop_length less than its half"),
         ("learning_rate: 3.0e-3", "learning_rate: fast", "train.learning_rate in .* is 'fast'"),
         ("targets: [vocals]", "targets: [vocals, vocals]", "model.targets in .*targets must be different stems"),
-        ("segment_seconds: 4.0 ", "segment_seconds: 1.0 ", "must not exceed shards.segment_seconds"),
+        (
+            "segment_seconds: 4.0 ",
+            "segment_seconds: 1.0 ",
+            "a window of the STFT do not fit: shards.segment_seconds must be at least 3.05",
+        ),
         ("audio:", "audio: [", "is not YAML"),
         ("  window_seconds: 8.0 ", "  window_seconds: 0.00001 ", "must be at least 0.093, two windows of the STFT"),
         ("  window_seconds: 1.0 ", "  window_seconds: 0.00001 ", "evaluate.window_seconds in .* is 1e-05"),

@@ -249,14 +249,13 @@ class Params(Section):
         if min(self.train.segment_seconds, self.separate.window_seconds) < least:
             what = "train.segment_seconds and separate.window_seconds"
             raise ValueError(f"{what} must be at least {least:.3f}, two windows of the STFT")
-        if self.train.segment_seconds > self.shards.segment_seconds:
-            raise ValueError("train.segment_seconds must not exceed shards.segment_seconds")
-        augment, ends = self.train.augment, (self.stft.n_fft + 4 * self.stft.hop_length) / self.audio.sample_rate
-        longest = max(1.0, augment.stretch_rate[1]) if augment.stretch else 1.0
-        needed = longest * (self.train.segment_seconds + ends)
-        if (augment.stretch or augment.pitch) and needed > self.shards.segment_seconds:
-            what = "train.augment.stretch and pitch need more than a segment"
-            raise ValueError(f"{what}: shards.segment_seconds must be at least {needed:.2f}")
+        augment, window = self.train.augment, self.stft.n_fft / self.audio.sample_rate
+        needed, why = self.train.segment_seconds + window, "train.segment_seconds and a window of the STFT"
+        if augment.stretch or augment.pitch:
+            longest = max(1.0, augment.stretch_rate[1]) if augment.stretch else 1.0
+            needed, why = longest * (needed + 3 * window), f"{why}, with what train.augment.stretch and pitch need,"
+        if needed > self.shards.segment_seconds:
+            raise ValueError(f"{why} do not fit: shards.segment_seconds must be at least {needed:.2f}")
         return self
 
 

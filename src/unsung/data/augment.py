@@ -1,4 +1,4 @@
-"""Augmentation of training segments: complex spectra (..., channel, freq, frame).
+"""Augmentation of training segments: waveforms (..., channel, sample).
 
 A stem of a remixed segment may get a gain, swapped channels, the other sign, another speed or pitch
 or a second stem of its kind. The stems of a coherent segment are warped together. Masks hide the
@@ -10,48 +10,43 @@ import math
 import numpy as np
 import soxr
 import torch
-from jaxtyping import Complex
+from jaxtyping import Float
 from torchaudio.functional import phase_vocoder
 
 from unsung.config.schema import Augment
 from unsung.spectrum import Stft
 
-Stem = Complex[np.ndarray, "channel freq frame"]
-Stems = Complex[np.ndarray, "part channel freq frame"]
+Stem = Float[np.ndarray, "channel sample"]
+Stems = Float[np.ndarray, "part channel sample"]
 
 
 def warp(
-    stem: Complex[np.ndarray, "channel freq longer"], rate: float, semitones: float, frames: int, stft: Stft
-) -> Complex[np.ndarray, "channel freq {frames}"]:
+    stem: Float[np.ndarray, "channel longer"], rate: float, semitones: float, samples: int, stft: Stft
+) -> Float[np.ndarray, "channel {samples}"]:
     """`rate` times faster and `semitones` higher: a phase vocoder, and resampling for the pitch.
 
     The vocoder is torchaudio's (Flanagan and Golden 1966, doi:10.1002/j.1538-7305.1966.tb01706.x).
-    The stem must have `needed` frames.
+    The stem must have `needed` samples.
     """
-    higher, context = 2 ** (semitones / 12), _context(stft)
-    advance = torch.linspace(0, math.pi * stft.hop_length, stem.shape[-2])[:, None]
-    warped = phase_vocoder(torch.from_numpy(np.ascontiguousarray(stem)), rate / higher, advance)
+    higher = 2 ** (semitones / 12)
+    advance = torch.linspace(0, math.pi * stft.hop_length, stft.freqs)[:, None]
+    spectrum = phase_vocoder(stft.forward(torch.from_numpy(stem)), rate / higher, advance)
+    warped = stft.inverse(spectrum).numpy()
     if semitones:
-        faster = soxr.resample(stft.inverse(warped).numpy().T, higher, 1.0, quality="HQ")
-        warped = stft.forward(torch.from_numpy(np.ascontiguousarray(faster.T)))
-    return warped.numpy()[..., context : context + frames]
+        warped = soxr.resample(warped.T, higher, 1.0, quality="HQ").T
+    return warped[:, stft.n_fft : stft.n_fft + samples]
 
 
-def needed(frames: int, rate: float, stft: Stft) -> int:
-    """How many frames `warp` needs to make `frames`."""
-    return math.ceil(rate * (frames + 2 * _context(stft) + 1))
+def needed(samples: int, rate: float, stft: Stft) -> int:
+    """How many samples `warp` needs to make `samples`: a window more on either side, and hops."""
+    return math.ceil(rate * (samples + 2 * stft.n_fft + 2 * stft.hop_length))
 
 
-def _context(stft: Stft) -> int:
-    """Frames at either end whose windows reach beyond it."""
-    return stft.n_fft // stft.hop_length // 2 + 1
-
-
-def longest(frames: int, settings: Augment, stft: Stft) -> int:
-    """How many frames a segment of `frames` may need."""
+def longest(samples: int, settings: Augment, stft: Stft) -> int:
+    """How many samples a segment of `samples` may need."""
     if not (settings.stretch or settings.pitch):
-        return frames
-    return needed(frames, max(1.0, settings.stretch_rate[1]) if settings.stretch else 1.0, stft)
+        return samples
+    return needed(samples, max(1.0, settings.stretch_rate[1]) if settings.stretch else 1.0, stft)
 
 
 def draw_warp(settings: Augment, rng: np.random.Generator) -> tuple[float, float]:
@@ -75,7 +70,9 @@ def mask(stems: Stems, settings: Augment, rng: np.random.Generator) -> None:
     """Silence a band or a moment of all stems, in place (Park et al. 2019, arXiv:1904.08779)."""
     draws = rng.random(6)
     if draws[0] < settings.mask_frequency:
-        stems[..., _part(stems.shape[-2], settings.mask_frequency_share, draws[1], draws[2]), :] = 0
+        spectra = np.fft.rfft(stems)
+        spectra[..., _part(spectra.shape[-1], settings.mask_frequency_share, draws[1], draws[2])] = 0
+        stems[:] = np.fft.irfft(spectra, stems.shape[-1])
     if draws[3] < settings.mask_time:
         stems[..., _part(stems.shape[-1], settings.mask_time_share, draws[4], draws[5])] = 0
 

@@ -20,28 +20,43 @@ from unsung.data.augment import Stem, Stems
 from unsung.data.shards import Row, Shards
 from unsung.data.shares import Shares, Urn, check_shares
 from unsung.errors import UserError
+from unsung.spectrum import Stft
 
-Moment = tuple[Row, int]  # a row and its first frame
-# stems: complex (target + 1, channel, freq, frame), the last is the sum of all others; number: ().
+Moment = tuple[Row, int]  # a row and its first sample
+# stems: waveforms (target + 1, channel, sample), the last is the sum of all others; number: ().
 # A batch has one more axis in front.
 Sample = dict[str, Tensor]
 
 
 class Segments(Dataset[Sample]):
-    """All samples of a run by number.
+    """All samples of a run by number: stems of which an STFT has `frames` frames, all from within.
 
     Raises:
         UserError: a share is of no track, or there is nothing to draw.
     """
 
     def __init__(
-        self, shards: Shards, targets: tuple[str, ...], frames: int, settings: Augment, seed: int, shares: Shares | None = None
+        self,
+        shards: Shards,
+        targets: tuple[str, ...],
+        frames: int,
+        stft: Stft,
+        settings: Augment,
+        seed: int,
+        shares: Shares | None = None,
     ) -> None:
-        self.shards, self.targets, self.frames, self.augment, self.seed = shards, targets, frames, settings, seed
+        self.shards, self.targets, self.stft, self.augment, self.seed = shards, targets, stft, settings, seed
         self.rest = tuple(stem for stem in shards.stems if stem not in targets)
-        self.stft = shards.settings.stft
-        self.longest = augment.longest(frames, settings, self.stft)
+        self.samples = stft.samples(frames)
+        self.longest = augment.longest(self.samples, settings, stft)
         self.coherent, self.urns = _urns(shards, settings.remix, shares or {})
+
+    @classmethod
+    def of(cls, shards: Shards, params: Params) -> "Segments":
+        """As the params describe."""
+        train, stft = params.train, Stft(**params.stft.model_dump())
+        frames = round(train.segment_seconds * params.audio.sample_rate / stft.hop_length)
+        return cls(shards, params.model.targets, frames, stft, train.augment, params.seed, params.data.shares)
 
     def __getitem__(self, number: int) -> Sample:
         """Draw sample `number`."""
@@ -49,7 +64,8 @@ class Segments(Dataset[Sample]):
 
     def __getitems__(self, numbers: Sequence[int]) -> Sample:
         """Draw a batch in place: one array of numpy lies in huge pages and takes half the time."""
-        batch = np.empty((len(numbers), len(self.targets) + 1, *self.shards.settings.shape[:2], self.frames), np.complex64)
+        parts, channels = len(self.targets) + 1, self.shards.settings.channels
+        batch = np.empty((len(numbers), parts, channels, self.samples), np.float32)
         for number, sample in zip(numbers, batch, strict=True):
             self._draw(number, sample)
         return {"stems": torch.from_numpy(batch), "number": torch.tensor(numbers)}
@@ -63,33 +79,33 @@ class Segments(Dataset[Sample]):
         moment, warped = self._moment(self.coherent, rng), augment.draw_warp(self.augment, extra_rng)
         sample[-1] = 0
         for place, stem in enumerate((*self.targets, *self.rest)):
-            spectrum = self._read(stem, moment, warped) if coherent else self._remixed(stem, rng, extra_rng)
+            waveform = self._read(stem, moment, warped) if coherent else self._remixed(stem, rng, extra_rng)
             if place < len(self.targets):
-                sample[place] = 0 if silent else spectrum
+                sample[place] = 0 if silent else waveform
             else:
-                sample[-1] += spectrum
+                sample[-1] += waveform
         augment.mask(sample, self.augment, extra_rng)
 
     def _remixed(self, stem: str, rng: np.random.Generator, extra_rng: np.random.Generator) -> Stem:
         """A stem of a moment of its own, varied, perhaps with another of its kind."""
         urn = self.urns[stem]
-        spectrum = self._read(stem, self._moment(urn, rng), augment.draw_warp(self.augment, extra_rng))
-        spectrum = augment.vary(spectrum, self.augment, rng, extra_rng)
+        waveform = self._read(stem, self._moment(urn, rng), augment.draw_warp(self.augment, extra_rng))
+        waveform = augment.vary(waveform, self.augment, rng, extra_rng)
         if extra_rng.random() < self.augment.mixup:
             second = self._read(stem, self._moment(urn, extra_rng), (1.0, 0.0))
-            spectrum = spectrum + augment.vary(second, self.augment, extra_rng, extra_rng)
-        return spectrum
+            waveform = waveform + augment.vary(second, self.augment, extra_rng, extra_rng)
+        return waveform
 
     def _read(self, stem: str, moment: Moment, warped: tuple[float, float]) -> Stem:
         row, first = moment
         if warped == (1.0, 0.0):
-            return self.shards.stem(row, stem, first, self.frames)
-        needed = augment.needed(self.frames, warped[0], self.stft)
-        return augment.warp(self.shards.stem(row, stem, first, needed), *warped, self.frames, self.stft)
+            return self.shards.stem(row, stem, first, self.samples)
+        needed = augment.needed(self.samples, warped[0], self.stft)
+        return augment.warp(self.shards.stem(row, stem, first, needed), *warped, self.samples, self.stft)
 
     def _moment(self, urn: Urn, rng: np.random.Generator) -> Moment:
         row = urn.draw(rng)
-        return row, int(rng.integers(self.shards.settings.frames - self.longest + 1))
+        return row, int(rng.integers(self.shards.settings.samples - self.longest + 1))
 
 
 def _urns(shards: Shards, remix: float, shares: Shares) -> tuple[Urn, Mapping[str, Urn]]:

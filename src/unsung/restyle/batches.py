@@ -8,8 +8,6 @@ one         all sources with the target of the first song: the recipe of the fif
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,7 +21,6 @@ from unsung.errors import UserError
 from unsung.restyle.mel import LogMel, Mel
 from unsung.restyle.schema import Params
 
-KEPT = 400  # waveforms of rows in memory: 0.3 GB in the demo's format
 LEAST_RISE = 0.05  # of the logarithm of loudness within 20 ms, where a note begins
 Waveform = Float[Tensor, " sample"]
 
@@ -52,37 +49,28 @@ class Pairs(Dataset[dict[str, Tensor]]):
         """Its number and the waveforms `source` and `target`."""
         rng = np.random.default_rng([self.params.seed, 2, number])
         rows = self.shards.rows
-        frames = round(self.params.train.segment_seconds * mel_of(self.params).frames_per_second)
-        here, first = rows[rng.integers(len(rows))], self._first(rng, frames)
+        samples = hops_of(self.params, self.params.train.segment_seconds) * self.params.mel.hop_length
+        here, first = rows[rng.integers(len(rows))], self._first(rng, samples)
         there, then = here, first
         if self.params.train.pairs == "shuffled":
-            there, then = rows[rng.integers(len(rows))], self._first(rng, frames)
+            there, then = rows[rng.integers(len(rows))], self._first(rng, samples)
         if self.params.train.pairs == "one":
             there = rows[0]
-        target = segment(self.shards, there, self.params.data.target, then, frames)
+        target = segment(self.shards, there, self.params.data.target, then, samples)
         if self.params.train.pairs == "unaligned":
             source = disguised(target, rng, self.params.audio.sample_rate)
         else:
-            source = segment(self.shards, here, self.params.data.source, first, frames)
+            source = segment(self.shards, here, self.params.data.source, first, samples)
         gain = 10 ** (rng.uniform(-1, 1) * self.params.train.gain_decibels / 20)
         return {"number": torch.tensor(number), "source": source * gain, "target": target}
 
-    def _first(self, rng: np.random.Generator, frames: int) -> int:
-        return int(rng.integers(self.shards.settings.frames - frames))
+    def _first(self, rng: np.random.Generator, samples: int) -> int:
+        return int(rng.integers(self.shards.settings.samples - samples + 1))
 
 
-def segment(shards: Shards, row: Row, style: str, first: int, hops: int) -> Waveform:
-    """`hops` hops of a row's waveform in a style, from frame `first` on."""
-    hop = shards.settings.hop_length
-    return _waveform(shards, row.file, row.group, style)[first * hop : (first + hops) * hop]
-
-
-@lru_cache(maxsize=KEPT)
-def _waveform(shards: Shards, file: Path, group: int, style: str) -> Waveform:
-    """The waveform of a whole row; small datasets are inverted once."""
-    row = next(row for row in shards.rows if (row.file, row.group) == (file, group))
-    spectrum = torch.from_numpy(shards.stem(row, style, 0, shards.settings.frames)[0].copy())
-    return shards.settings.stft.inverse(spectrum)
+def segment(shards: Shards, row: Row, style: str, first: int, samples: int) -> Waveform:
+    """`samples` samples of a row in a style, from `first` on."""
+    return torch.from_numpy(shards.stem(row, style, first, samples)[0])
 
 
 def disguised(waveform: Waveform, rng: np.random.Generator, sample_rate: int) -> Waveform:
@@ -123,11 +111,15 @@ def mel_of(params: Params) -> Mel:
     return Mel(params.audio.sample_rate, params.mel.n_fft, params.mel.hop_length, params.mel.bands)
 
 
+def hops_of(params: Params, seconds: float) -> int:
+    """So many seconds in whole hops of the log-mels."""
+    return round(seconds * mel_of(params).frames_per_second)
+
+
 def shard_settings(params: Params) -> Settings:
-    """How the spectra of the shards are made: so that log-mels follow from them."""
-    mel = mel_of(params)
-    frames = round(params.shards.segment_seconds * mel.frames_per_second)
-    return Settings(mel.sample_rate, 1, mel.n_fft, mel.hop_length, frames)
+    """What the shards hold: segments of whole hops."""
+    samples = hops_of(params, params.shards.segment_seconds) * params.mel.hop_length
+    return Settings(params.audio.sample_rate, 1, samples)
 
 
 def taught(tracks: Sequence[Track], params: Params) -> list[Track]:
@@ -151,14 +143,14 @@ def has(track: Track, styles: Sequence[str]) -> bool:
 
 def true_pairs(shards: Shards, params: Params) -> list[tuple[LogMel, Waveform]]:
     """The log-mels and waveforms of all segments in the target style."""
-    waves = [segment(shards, row, params.data.target, 0, shards.settings.frames - 1) for row in shards.rows]
+    waves = [segment(shards, row, params.data.target, 0, shards.settings.samples) for row in shards.rows]
     return [(mel_of(params).forward(wave), wave) for wave in waves]
 
 
 def whole_pair(shards: Shards, number: int, params: Params) -> tuple[Waveform, Waveform]:
     """The waveforms of a whole segment; without pairs the target is its own source, disguised."""
-    row, hops = shards.rows[number], shards.settings.frames - 1
-    target = segment(shards, row, params.data.target, 0, hops)
+    row, samples = shards.rows[number], shards.settings.samples
+    target = segment(shards, row, params.data.target, 0, samples)
     if params.train.pairs == "unaligned":
         return disguised(target, np.random.default_rng([params.seed, 5, number]), params.audio.sample_rate), target
-    return segment(shards, row, params.data.source, 0, hops), target
+    return segment(shards, row, params.data.source, 0, samples), target
