@@ -8,7 +8,8 @@ of this checkout runs the preset, with a network and a number of steps that a CP
 Every stage runs twice: with one worker, and with two, killed halfway (SIGKILL to all its processes)
 and run again, after which its outs must be the same bytes. Printed are for each stage the seconds
 with one worker and with two, kill included, the peak of the memory of all its processes together,
-and the disk that the clone takes afterwards; then what finding nothing to do takes. Extrapolated is
+and the disk that the clone takes afterwards; then resample and shard on a Dask cluster of two
+workers, whose bytes must be the same, too; and what finding nothing to do takes. Extrapolated is
 by the number of songs; training is not.
 """
 
@@ -238,6 +239,26 @@ def twice(folder: Path, stage: str) -> tuple[Run, Run]:
     return alone, Run(killed.seconds + resumed.seconds, max(killed.gigabytes, resumed.gigabytes), killed.killed)
 
 
+def on_a_cluster(folder: Path, stage: str) -> Run:
+    """A stage on a Dask cluster of two workers.
+
+    Raises:
+        SystemExit: it made other bytes.
+    """
+    from distributed import LocalCluster  # here: it takes half a second to import
+
+    made, place = outs(folder, stage), os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = str(folder / "src")  # of the workers
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        merge(folder / "params.yaml", {"compute": {"scheduler": cluster.scheduler_address}})
+        done = run([sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "--no-run-cache", stage], folder)
+    os.environ["PYTHONPATH"] = place
+    merge(folder / "params.yaml", {"compute": {"scheduler": ""}})
+    if outs(folder, stage) != made:
+        raise SystemExit(f"{stage} made other bytes on a cluster")
+    return done
+
+
 def main() -> None:
     """Make the archive, unless it is there, and run everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -262,6 +283,7 @@ def main() -> None:
             took = (f"{alone.seconds:.0f}", f"{pair.seconds:.0f}", *memories, f"{disk(folder) - before:.1f}")
             rows.append((stage, *took, seconds, "yes" if pair.killed else "no, it was over"))
             print(rows[-1], flush=True)
+        cluster = {stage: on_a_cluster(folder, stage) for stage in ("resample", "shard")}
         status = run([sys.executable, "-m", "dvc", "status"], folder)
         nothing = run([sys.executable, "-m", "dvc", "repro"], folder)
     head = ("stage", "s", "s, two workers", "GB", "GB, two workers", "GB of disk", f"minutes for {ALL} songs", "killed")
@@ -269,7 +291,8 @@ def main() -> None:
     total = disk(folder) - before
     print(f"\n{arguments.songs} songs, zip {archive.stat().st_size / 1e9:.1f} GB. Disk at the end {total:.1f} GB,")
     print(f"for {ALL} songs {total * ALL / arguments.songs:.0f} GB. Nothing to do is found in {nothing.seconds:.1f} s,")
-    print(f"dvc status takes {status.seconds:.1f} s.")
+    print(f"dvc status takes {status.seconds:.1f} s. On a Dask cluster of two workers, the same bytes:")
+    print(", ".join(f"{stage} {one.seconds:.0f} s" for stage, one in cluster.items()))
 
 
 if __name__ == "__main__":

@@ -75,8 +75,11 @@ def test_a_separator_agrees_at_any_length_and_batch(make, tmp_path, network, pro
         np.testing.assert_allclose(answer(path, mixture=mixture), expected, atol=1e-4)
 
 
+ATTENTION = {"networks__band_split__recurrence": "attention"}
+
+
 @pytest.mark.parametrize(
-    "changes", [{"channels": 2}, {"targets": ("vocals", "drums")}, {"networks__band_split__mask": "magnitude"}]
+    "changes", [{"channels": 2}, {"targets": ("vocals", "drums")}, {"networks__band_split__mask": "magnitude"}, ATTENTION]
 )
 def test_a_separator_of_more_channels_or_targets_or_of_magnitudes_agrees(make, tmp_path, changes):
     separator = make(**changes)

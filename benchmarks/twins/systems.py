@@ -44,6 +44,8 @@ SYSTEMS: Mapping[str, System] = {
     "predictive, 4 rounds": System("predictive", {"rounds": 4}, FEW),
     "predictive, 2 rounds, whole gradient": System("predictive", {"rounds": 2, "gradient": "all"}, FEW),
     "predictive, twice the blocks": System("predictive", deeper=2),
+    "predictive, attention": System("predictive", others={"networks.band_split.recurrence": "attention"}),
+    "predictive, attention over bands": System("predictive", others={"networks.band_split.recurrence": "attention_over_bands"}),
     "generator": System("generator", {"plain_share": 0.0, "refine": False}, draws=DRAWS),
     "generator, half plain": System("generator", {"plain_share": 0.5, "refine": False}, draws=DRAWS),
     "generator, refining": System("generator", {"plain_share": 0.5, "refine": True}, (1, 2), DRAWS),

@@ -315,6 +315,9 @@ def preset(
     begin: Annotated[str, typer.Option("--from", help="Begin with this model's weights: a name or a folder.")] = "",
 ) -> None:
     """Write a preset into params.yaml and show what changed; `unsung preset demo` goes back."""
+    from unsung.config.params import load_params
     from unsung.config.presets import apply
+    from unsung.data.needs import disk
 
     typer.echo((apply(name, root, begin) or f"params.yaml is as the preset {name} wants it").rstrip())
+    typer.echo(disk(load_params()))

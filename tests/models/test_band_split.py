@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from unsung.models.networks.band_split import Network, Settings, band_widths
+from unsung.models.networks.band_split import Network, Settings, band_widths, turned
 from unsung.models.networks.base import Shape, embed
 
 
@@ -56,3 +56,42 @@ def test_times_are_told_apart():
     found = embed(torch.linspace(0, 1, 50), 64)
     distances = torch.cdist(found, found) + 10 * torch.eye(50)
     assert distances.min() > 0.1
+
+
+ATTENTION = ("attention", "attention_over_bands")
+
+
+def with_attention(recurrence, dim=64):
+    torch.manual_seed(0)
+    settings = {"dim": dim, "blocks": 1, "bands": 6, "exponent": 0.5, "mask": "complex", "gradient_checkpointing": False}
+    return Network(Shape(1, 1, 129, 8000, 1), Settings(recurrence=recurrence, **settings)).eval()
+
+
+def test_attention_has_as_many_weights_as_lstms():
+    counts = [sum(p.numel() for p in with_attention(kind).blocks.parameters()) for kind in ("lstm", *ATTENTION)]
+    assert max(counts) < 1.01 * min(counts)
+
+
+@pytest.mark.parametrize("recurrence", ATTENTION)
+def test_attention_sees_all_frames_and_all_bands(recurrence):
+    network = with_attention(recurrence)
+    x, y = torch.randn(1, 1, 1, 129, 40, dtype=torch.complex64), torch.randn(1, 1, 129, 40, dtype=torch.complex64)
+    y.requires_grad_()
+    network(x, y, torch.ones(1))[0, 0, 0, 60, 20].abs().backward()
+    seen = y.grad[0, 0].abs()
+    assert (seen.sum(0) > 0).all() and (seen.sum(1) > 0).all()
+
+
+def test_what_attention_sees_depends_on_the_distance_alone():
+    queries, keys = torch.randn(2, 1, 1, 30, 32)
+    products = turned(queries[..., :1, :].expand(-1, -1, 30, -1)) @ turned(keys[..., :1, :].expand(-1, -1, 30, -1)).transpose(
+        -1, -2
+    )
+    torch.testing.assert_close(products[0, 0, 5, 9], products[0, 0, 15, 19], atol=1e-4, rtol=1e-4)
+    assert abs(float(products[0, 0, 5, 9] - products[0, 0, 9, 5])) > 1e-3  # earlier is not later
+    torch.testing.assert_close(turned(queries).norm(dim=-1), queries.norm(dim=-1))
+
+
+def test_a_dim_that_heads_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match="dim is 100; with attention it must be a multiple of 6"):
+        with_attention("attention", dim=100)

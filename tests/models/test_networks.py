@@ -22,9 +22,17 @@ SMALL = {
 }
 
 
+KINDS = {  # of networks: each is made and tested as the others
+    **{name: (name, {}) for name in SMALL},
+    "band_split, attention": ("band_split", {"recurrence": "attention"}),
+    "band_split, attention over bands": ("band_split", {"recurrence": "attention_over_bands"}),
+}
+
+
 def make(name, targets=1, channels=1, state=True, freqs=65, mask="complex", **changes):
     torch.manual_seed(0)
-    settings = networks.settings(name, {**SMALL[name], "mask": mask, "gradient_checkpointing": False, **changes})
+    name, kind = KINDS[name]
+    settings = networks.settings(name, {**SMALL[name], "mask": mask, "gradient_checkpointing": False, **kind, **changes})
     return networks.build(name, Shape(targets, channels, freqs, 8000, state), settings)
 
 
@@ -35,7 +43,7 @@ def inputs(batch=2, targets=1, channels=1, freqs=65, frames=21):
     return state, mixture, torch.rand(batch, generator=rng)
 
 
-@pytest.fixture(params=list(NETWORKS))
+@pytest.fixture(params=list(KINDS))
 def name(request):
     return request.param
 
