@@ -10,12 +10,13 @@ and run again, after which its outs must be the same bytes. Printed are for each
 with one worker and with two, kill included, the peak of the memory of all its processes together,
 and the disk that the clone takes afterwards; then resample and shard on a Dask cluster of two
 workers, whose bytes must be the same, too; and what finding nothing to do takes. Extrapolated is
-by the number of songs; training is not.
+by the number of songs; training is not. A rehearsal that was stopped goes on with its next stage.
 """
 
 import argparse
 import hashlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -43,6 +44,7 @@ from unsung.data.providers.musdb import STREAMS
 RATE, SECONDS, ALL = 44_100, 240.0, 150  # of a song on average; the dataset's songs
 STAGES = ("download", "resample", "shard", "train", "sweep", "separate", "evaluate", "report")
 PATH_IN_ARCHIVE = "{split}/{name}/{stream}.wav"
+DASK = "import sys; from distributed.cli.dask_{0} import main; main(sys.argv[1:])"  # as the command `dask {0}`
 FOR_A_CPU = {  # what is changed in the preset, because it is for a GPU
     "networks": {"band_split": {"dim": 32, "blocks": 2, "bands": 16}},
     "train": {"steps": 40, "valid_every": 20, "batch_size": 2, "accelerator": "cpu", "precision": "32-true", "warmup_steps": 5},
@@ -243,17 +245,28 @@ def on_a_cluster(folder: Path, stage: str) -> Run:
     """A stage on a Dask cluster of two workers.
 
     Raises:
-        SystemExit: it made other bytes.
+        SystemExit: there is no cluster, or it made other bytes.
     """
-    from distributed import LocalCluster  # here: it takes half a second to import
-
-    made, place = outs(folder, stage), os.environ.get("PYTHONPATH", "")
-    os.environ["PYTHONPATH"] = str(folder / "src")  # of the workers
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        merge(folder / "params.yaml", {"compute": {"scheduler": cluster.scheduler_address}})
+    made, address = outs(folder, stage), folder.parent / "scheduler.json"
+    address.unlink(missing_ok=True)
+    where = ["--scheduler-file", str(address), "--no-dashboard"]
+    kinds = {"scheduler": ["--port", "0"], "worker": ["--nthreads", "1", "--nworkers", "2"]}
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    commands = [[sys.executable, "-c", DASK.format(kind), *where, *more] for kind, more in kinds.items()]
+    processes = [subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.DEVNULL) for command in commands]
+    try:
+        deadline = time.monotonic() + 60
+        while not (address.exists() and address.stat().st_size):
+            if time.monotonic() > deadline:
+                raise SystemExit("the Dask scheduler did not start")
+            time.sleep(0.1)
+        merge(folder / "params.yaml", {"compute": {"scheduler": json.loads(address.read_text())["address"]}})
         done = run([sys.executable, "-m", "dvc", "repro", "--single-item", "--force", "--no-run-cache", stage], folder)
-    os.environ["PYTHONPATH"] = place
-    merge(folder / "params.yaml", {"compute": {"scheduler": ""}})
+    finally:
+        merge(folder / "params.yaml", {"compute": {"scheduler": ""}})
+        for process in processes:
+            process.terminate()
+            process.wait()
     if outs(folder, stage) != made:
         raise SystemExit(f"{stage} made other bytes on a cluster")
     return done
@@ -272,23 +285,34 @@ def main() -> None:
     if not archive.exists():
         write_archive(place / "archive.partial", arguments.songs, arguments.seconds)
         (place / "archive.partial").rename(archive)
-    rows = []
+    done = place / "rows.json"
+    rows = json.loads(done.read_text()) if done.exists() else {}
+    if not rows:
+        shutil.rmtree(folder, ignore_errors=True)
     with serving(archive) as address:
-        clone(folder, archive, address)
-        before = disk(folder)
-        for stage in STAGES:
+        if not rows:
+            clone(folder, archive, address)
+            rows["before"] = disk(folder)
+        for stage in (stage for stage in STAGES if stage not in rows):
             alone, pair = twice(folder, stage)
-            seconds = f"{alone.seconds * ALL / arguments.songs / 60:.0f}" if stage != "train" else "-"
-            memories = (f"{alone.gigabytes:.1f}", f"{pair.gigabytes:.1f}")
-            took = (f"{alone.seconds:.0f}", f"{pair.seconds:.0f}", *memories, f"{disk(folder) - before:.1f}")
-            rows.append((stage, *took, seconds, "yes" if pair.killed else "no, it was over"))
-            print(rows[-1], flush=True)
+            per_song = alone.seconds * ALL / arguments.songs / 60
+            rows[stage] = [
+                f"{alone.seconds:.0f}",
+                f"{pair.seconds:.0f}",
+                f"{alone.gigabytes:.1f}",
+                f"{pair.gigabytes:.1f}",
+                f"{disk(folder) - rows['before']:.1f}",
+                "-" if stage == "train" else f"{per_song:.0f}",
+                "yes" if pair.killed else "no, it was over",
+            ]
+            print(stage, *rows[stage], flush=True)
+            done.write_text(json.dumps(rows))
         cluster = {stage: on_a_cluster(folder, stage) for stage in ("resample", "shard")}
         status = run([sys.executable, "-m", "dvc", "status"], folder)
         nothing = run([sys.executable, "-m", "dvc", "repro"], folder)
     head = ("stage", "s", "s, two workers", "GB", "GB, two workers", "GB of disk", f"minutes for {ALL} songs", "killed")
-    print(table(head, rows))
-    total = disk(folder) - before
+    print(table(head, [(stage, *rows[stage]) for stage in STAGES]))
+    total = disk(folder) - rows["before"]
     print(f"\n{arguments.songs} songs, zip {archive.stat().st_size / 1e9:.1f} GB. Disk at the end {total:.1f} GB,")
     print(f"for {ALL} songs {total * ALL / arguments.songs:.0f} GB. Nothing to do is found in {nothing.seconds:.1f} s,")
     print(f"dvc status takes {status.seconds:.1f} s. On a Dask cluster of two workers, the same bytes:")

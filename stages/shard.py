@@ -1,4 +1,4 @@
-"""Cut the spectra of the train and valid tracks into segments, as Parquet."""
+"""Cut the train and valid tracks into segments, as Parquet."""
 
 from stages import SHARDS, STEMS
 from unsung.config.params import load_params

@@ -65,7 +65,9 @@ class Pairs(Dataset[dict[str, Tensor]]):
         return {"number": torch.tensor(number), "source": source * gain, "target": target}
 
     def _first(self, rng: np.random.Generator, samples: int) -> int:
-        return int(rng.integers(self.shards.settings.samples - samples + 1))
+        """A sample at which a frame of the log-mels lies."""
+        hop = self.params.mel.hop_length
+        return hop * int(rng.integers((self.shards.settings.samples - samples) // hop))
 
 
 def segment(shards: Shards, row: Row, style: str, first: int, samples: int) -> Waveform:
@@ -143,14 +145,19 @@ def has(track: Track, styles: Sequence[str]) -> bool:
 
 def true_pairs(shards: Shards, params: Params) -> list[tuple[LogMel, Waveform]]:
     """The log-mels and waveforms of all segments in the target style."""
-    waves = [segment(shards, row, params.data.target, 0, shards.settings.samples) for row in shards.rows]
+    waves = [segment(shards, row, params.data.target, 0, _whole(shards, params)) for row in shards.rows]
     return [(mel_of(params).forward(wave), wave) for wave in waves]
 
 
 def whole_pair(shards: Shards, number: int, params: Params) -> tuple[Waveform, Waveform]:
     """The waveforms of a whole segment; without pairs the target is its own source, disguised."""
-    row, samples = shards.rows[number], shards.settings.samples
+    row, samples = shards.rows[number], _whole(shards, params)
     target = segment(shards, row, params.data.target, 0, samples)
     if params.train.pairs == "unaligned":
         return disguised(target, np.random.default_rng([params.seed, 5, number]), params.audio.sample_rate), target
     return segment(shards, row, params.data.source, 0, samples), target
+
+
+def _whole(shards: Shards, params: Params) -> int:
+    """Samples of a segment of which the log-mels have as many frames as the segment has hops."""
+    return shards.settings.samples - params.mel.hop_length
