@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PROGRAMS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if path.stem != "common")
+PROGRAMS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text())
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)

@@ -9,6 +9,7 @@ from unsung import shipped
 from unsung.config.params import load_params
 from unsung.config.presets import apply
 from unsung.errors import UserError
+from unsung.models import networks
 from unsung.models.separator import Config, Separator
 from unsung.training import begin
 
@@ -122,12 +123,11 @@ def test_a_model_to_begin_with_brings_its_network(project):
     shown = apply("folder", root="/my/songs", begin="songs")
     params, card = load_params(), Separator.load(shipped.folder_of(Path("songs")))
     mine = Config.of(params, covers_song=False)
-    forward = card.process.settings.forward.model_dump()  # with what is newer than the model
-    assert (
-        mine == card.config.model_copy(update={"process_settings": forward})
-        and params.data.root == "/my/songs"
-        and params.train.resume_from == "songs"
-    )
+    newer = {  # than the model
+        "process_settings": card.process.settings.forward.model_dump(),
+        "network_settings": networks.settings("band_split", card.config.network_settings).model_dump(),
+    }
+    assert mine == card.config.model_copy(update=newer) and params.data.root == "/my/songs" and params.train.resume_from == "songs"
     assert "+  resume_from: songs" in shown and params.train.learning_rate < 1e-3
     begin(mine, params)
     apply("demo")
