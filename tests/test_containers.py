@@ -97,6 +97,12 @@ def test_any_bytes_are_one_line(tmp_path, content, head):
             raise UserError("empty")
 
 
+@pytest.mark.parametrize("header", [b"\x00\x80" + bytes(7), b"\x00\x10" + bytes(6)], ids=["2^63 bytes", "2^52 bytes"])
+def test_a_matroska_header_of_any_size_is_one_line(tmp_path, header):
+    with pytest.raises(UserError):
+        audio.facts(changed(tmp_path / "a.mkv", b"\x1a\x45\xdf\xa3" + header))
+
+
 @pytest.mark.parametrize(("kind", "before", "behind"), [
     ("wav", b"", b"LIST\x04\0\0\0INFO"),
     ("wav", b"", b"junk of any kind"),

@@ -151,7 +151,8 @@ def _boxes(path: Path, file: BinaryIO, size: int) -> Container:
 def _matroska(path: Path, file: BinaryIO, size: int) -> Container:
     """Matroska and WebM: a header, and a segment, whose size is unknown if it was recorded live."""
     file.seek(4, 1)
-    file.seek(_ebml_size(file) or 0, 1)
+    header = _ebml_size(file) or 0
+    file.seek(min(file.tell() + header, size))
     if file.read(4) == b"\x18\x53\x80\x67" and (length := _ebml_size(file)) is not None and file.tell() + length > size:
         _refuse_cut(path, size, file.tell() + length)
     return Container()
