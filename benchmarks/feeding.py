@@ -116,7 +116,8 @@ def feed(way: str, root: Path, cold: bool) -> float:
     count, taken = 0, 0.0
     while taken < LONG:
         if cold:
-            forget(root)
+            for path in filter(Path.is_file, root.rglob("*.*")):
+                forget(path)
         start = time.perf_counter()
         next(batches)
         taken += time.perf_counter() - start
@@ -124,13 +125,12 @@ def feed(way: str, root: Path, cold: bool) -> float:
     return count / taken
 
 
-def forget(root: Path) -> None:
-    """Drop all files below from the page cache."""
-    for path in root.rglob("*.*"):
-        if path.is_file():
-            file = os.open(path, os.O_RDONLY)
-            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(file)
+def forget(path: Path) -> None:
+    """Drop a file from the page cache."""
+    file = os.open(path, os.O_RDONLY)
+    os.fsync(file)  # what is not written yet would stay
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(file)
 
 
 def in_its_own_process(way: str, root: Path, cold: bool) -> float:

@@ -14,7 +14,6 @@ by the number of songs; training is not. A rehearsal that was stopped goes on wi
 """
 
 import argparse
-import hashlib
 import io
 import json
 import os
@@ -40,6 +39,7 @@ from ruamel.yaml import YAML
 from unsung.config.params import load_params
 from unsung.data.providers import demo, musdb
 from unsung.data.providers.musdb import STREAMS
+from unsung.files import sha256
 
 RATE, SECONDS, ALL = 44_100, 240.0, 150  # of a song on average; the dataset's songs
 STAGES = ("download", "resample", "shard", "train", "sweep", "separate", "evaluate", "report")
@@ -147,9 +147,7 @@ def clone(folder: Path, archive: Path, address: str) -> None:
     code = provider.read_text()
     begin = code.index("ARCHIVE = Remote(")
     end = code.index("\n)\n", begin)
-    with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    remote = f'ARCHIVE = Remote("{address}", "sha256:{digest}", {archive.stat().st_size}'
+    remote = f'ARCHIVE = Remote("{address}", "sha256:{sha256(archive)}", {archive.stat().st_size}'
     provider.write_text(code[:begin] + remote + code[end:])
     run([sys.executable, "-c", "from unsung.cli import run; run()", "preset", "musdb18hq"], folder)
     merge(folder / "params.yaml", FOR_A_CPU)

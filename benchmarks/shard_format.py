@@ -9,7 +9,6 @@ would be. One thread. Errors are those of a stem in dB below it, on average over
 
 import argparse
 import io
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 import soundfile
 import torch
 from common import compose, table
+from feeding import forget
 
 from unsung import audio
 from unsung.data.providers import provide
@@ -163,14 +163,6 @@ def draw(file: pq.ParquetFile, way: Way, rng: np.random.Generator, stft: bool) -
     stems = [read(file, way, int(rng.integers(file.num_row_groups)), stem, int(rng.integers(ROW - SEGMENT))) for stem in range(4)]
     both = torch.from_numpy(np.stack([stems[0], stems[1] + stems[2] + stems[3]]))
     return both if way.spectra or not stft else STFT.forward(both)
-
-
-def forget(path: Path) -> None:
-    """Drop a file from the page cache."""
-    file = os.open(path, os.O_RDONLY)
-    os.fsync(file)
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(file)
 
 
 def speed(path: Path, way: Way, stft: bool, cold: bool) -> float:

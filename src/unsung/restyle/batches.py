@@ -49,7 +49,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
         """Its number and the waveforms `source` and `target`."""
         rng = np.random.default_rng([self.params.seed, 2, number])
         rows = self.shards.rows
-        samples = hops_of(self.params, self.params.train.segment_seconds) * self.params.mel.hop_length
+        samples = samples_of(self.params, self.params.train.segment_seconds)
         here, first = rows[rng.integers(len(rows))], self._first(rng, samples)
         there, then = here, first
         if self.params.train.pairs == "shuffled":
@@ -113,15 +113,14 @@ def mel_of(params: Params) -> Mel:
     return Mel(params.audio.sample_rate, params.mel.n_fft, params.mel.hop_length, params.mel.bands)
 
 
-def hops_of(params: Params, seconds: float) -> int:
-    """So many seconds in whole hops of the log-mels."""
-    return round(seconds * mel_of(params).frames_per_second)
+def samples_of(params: Params, seconds: float) -> int:
+    """So many seconds in whole hops of the log-mels, as samples."""
+    return round(seconds * mel_of(params).frames_per_second) * params.mel.hop_length
 
 
 def shard_settings(params: Params) -> Settings:
     """What the shards hold: segments of whole hops."""
-    samples = hops_of(params, params.shards.segment_seconds) * params.mel.hop_length
-    return Settings(params.audio.sample_rate, 1, samples)
+    return Settings(params.audio.sample_rate, 1, samples_of(params, params.shards.segment_seconds))
 
 
 def taught(tracks: Sequence[Track], params: Params) -> list[Track]:
